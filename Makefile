@@ -1,0 +1,61 @@
+# Every target sets up what it needs. Usual calls: make site, make serve, make test.
+# Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
+SHELL := /bin/bash
+.DEFAULT_GOAL := site
+.PHONY: site serve test test-deep bench check sync run lint font clean help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest that really starts: a version manager's shim may exist without its Python.
+PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do python$$v -c '' 2>/dev/null && { echo python$$v; break; }; done)
+ifeq ($(PYTHON),)
+PYTHON := python3
+endif
+# Written last, so that a half-made environment is rebuilt; named after what it was made from.
+KEY := $(shell cat pyproject.toml src/bookbinder/pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+STAMP := $(VENV)/made-$(KEY)
+export PYTHONDONTWRITEBYTECODE ?=
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "make: $(PYTHON) is missing or below 3.11: install Python 3.11 or newer, or call make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv: install it (Debian, Ubuntu: sudo apt install python3-venv)"; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; the packages are a large download, see README.md)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt hatchling editables
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[torch,book,site,test]' -e src/bookbinder
+	@touch $@
+
+site: $(STAMP)  ## run what is stale and build the book into site/
+	@echo "Building the book into site/"
+	@$(BIN)/mkdocs build --strict
+
+serve: $(STAMP)  ## the same, live
+	@$(BIN)/mkdocs serve
+
+test: site  ## the whole suite, every code block included
+	@echo "Testing: package, binder, every code block, and the built site"
+	@$(BIN)/python -m pytest -n auto -m 'not deep' $(ARGS)
+
+test-deep: site  ## slow end-to-end proofs
+	@echo "Testing deeply: end-to-end faults, other environments, other generator"
+	@$(BIN)/python -m pytest -m deep $(ARGS)
+
+check: $(STAMP)  ## make check FILE=docs/part/chapter.md: check and run one page
+	@$(BIN)/python -m bookbinder check --run $(FILE)
+
+sync: $(STAMP)  ## write package source into the chapters that show it
+	@$(BIN)/python -m bookbinder sync
+
+bench: $(STAMP)  ## measure: engine and build
+	@$(BIN)/python -m bench
+
+lint: $(STAMP)
+	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check src tests bench && $(BIN)/codespell docs src README.md
+
+clean:  ## remove what make made
+	rm -rf $(VENV) site .cache docs/assets/figures dist
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ — /'

@@ -1,0 +1,1 @@
+"""A small deep-learning engine in NumPy, written to be read."""
