@@ -1,7 +1,8 @@
 """Which page a Markdown extension is converting, and how its faults are named.
 
-A Markdown extension sees a text without its file's name and without its front matter. The generator knows both:
-under MkDocs the plugin calls `set_page` before each page, under Zensical the page hangs on the Markdown object.
+A Markdown extension sees a text without its file's name and without its front matter. The generator knows
+both: under MkDocs the plugin calls `set_page` before each page, under Zensical the page hangs on the Markdown
+object.
 """
 
 import re

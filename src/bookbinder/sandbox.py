@@ -1,0 +1,120 @@
+"""What a chapter's code may do: set up inside the process that runs it (kernel and tests alike).
+
+Imported by the kernel, so it imports nothing heavy: torch and matplotlib are loaded by chapters that use them.
+"""
+
+import os
+import re
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+# What a program inherits from the shell; the rest, secrets among it, stays outside.
+_KEPT = re.compile(
+    r"^(PATH|LD_LIBRARY_PATH|DYLD_\w+|VIRTUAL_ENV|SYSTEMROOT|TMPDIR|CUDA\w*|NVIDIA\w*|COVERAGE\w*)$"
+)
+_LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
+_HERE = Path(__file__).parent
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Environment variables of a program: the same on every machine, and without the caller's secrets.
+
+    Args:
+        folder: Folder of the run; HOME and IPython's files are put there.
+    """
+    kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    cache = Path(os.environ.get("BOOK_CACHE", ".cache")).resolve() / "matplotlib"
+    return {
+        **kept,
+        **threads,
+        "HOME": str(folder),
+        "IPYTHONDIR": str(folder / ".ipython"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MPLBACKEND": "module://bookbinder.backend",
+        "MATPLOTLIBRC": str(_HERE / "matplotlibrc"),
+        "MPLCONFIGDIR": str(cache),  # shared: building the font list anew takes seconds
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "COLUMNS": "100",
+    }
+
+
+def strict_warnings() -> None:
+    """Make deprecations of the chapter's own code errors, whichever library they come from."""
+    ours = r"__main__|<string>|chainrule(\..*)?$"
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+        warnings.filterwarnings("error", category=category, module=ours)
+    from numpy.exceptions import VisibleDeprecationWarning  # a UserWarning: no module filter would find it
+
+    warnings.filterwarnings("error", category=VisibleDeprecationWarning)
+
+
+def _refuse_network(event: str, args: tuple) -> None:
+    if event == "socket.connect" or event == "socket.sendto":
+        address = args[1]
+        host = address[0] if isinstance(address, tuple) else "localhost"  # a path is a local socket
+    elif event == "socket.getaddrinfo":
+        host = args[0] or "localhost"
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else str(host)
+    if not host.startswith(_LOCAL):
+        raise PermissionError(
+            f"a chapter may not use the network, and this one asks for {host}: ship the data"
+        )
+
+
+def enter() -> None:
+    """Close the network, make deprecations errors, and show warnings without this machine's paths."""
+    sys.addaudithook(_refuse_network)
+    strict_warnings()
+    warnings.formatwarning = lambda message, category, *rest: f"{category.__name__}: {message}\n"
+
+
+def enter_kernel() -> None:
+    """`enter`, and publish the open figures after each block."""
+    from IPython import get_ipython
+
+    from bookbinder import figures
+
+    enter()
+    get_ipython().events.register("post_execute", figures.show)
+
+
+def condition(expression: str) -> bool:
+    """Value of a skipif condition, seeing what pytest lets it see: `sys` and `pytest`."""
+    import pytest
+
+    try:
+        return bool(eval(expression, {"sys": sys, "pytest": pytest}))
+    except pytest.skip.Exception:
+        return True
+
+
+def run_program(pieces: list[tuple[str, str, int]]) -> str:
+    """What a program raised, as text; "" where it passed.
+
+    Args:
+        pieces: Its blocks in order as (code, file, line of the block's first code line).
+    """
+    space = {"__name__": "__main__"}
+    try:
+        for code, file, line in pieces:
+            exec(compile("\n" * (line - 1) + code, file, "exec"), space)
+    except BaseException as error:  # sys.exit is a failure of the program, not of the run
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        files = {file for _, file, _ in pieces}
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files
+        ]
+        where = f" (line {lines[-1]})" if lines else ""
+        return f"{type(error).__name__}: {error}"[:300] + where
+    return ""
