@@ -1,0 +1,266 @@
+r"""LaTeX to MathML while the page is built: no script in the browser, and no formula that fails silently.
+
+The syntax is that of pymdownx.arithmatex: `$…$` and `\(…\)` in a sentence; `$$…$$`, `\[…\]` and
+`\begin{align}…\end{align}` on lines of their own. All formulas of a page are found in its own text, before
+another extension changes it, and leave as placeholders that Markdown carries to the page. So a line in an
+error is exact, `_`, `*` and `|` in a formula mean nothing to Markdown, and equations are numbered in reading
+order. Code, comments, HTML tags and image descriptions are passed over, and `\$` is a dollar. Code indented
+by four spaces is not told from text: the book writes fences.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from markdown import Extension, Markdown
+from markdown.preprocessors import Preprocessor
+from math_core import LatexError, LatexToMathML
+
+from bookbinder.page import PageError, front_matter_lines, show, where
+
+SOLID = r"(?!\n[ \t>]*\n)"  # not at a blank line: Markdown ends its blocks there
+TEX = rf"(?:\\[^\n]|{SOLID}[^$])+?"
+TOKEN = re.compile(
+    rf"""
+      ^[ \t>]*(?P<fence>`{{3,}}|~{{3,}})[^`\n]*\n(?:.*\n)*?[ \t>]*(?P=fence)[`~]*[ \t]*$
+    | <!--[\s\S]*?-->
+    | <(?P<tag>pre|code|script|style)\b[\s\S]*?</(?P=tag)>
+    | </?[a-zA-Z](?:"[^"\n]*"|[^<>$"])*>
+    | (?<!`)(?P<tick>`+)(?!`)(?:{SOLID}[\s\S])+?(?<!`)(?P=tick)(?!`)
+    | !\[[^\]\n]*\]\([^)\n]*\)
+    | ^[ \t>]*(?P<display>\$\${TEX}\$\$ | \\\[{TEX}\\\]
+        | \\begin\{{(?P<env>[a-zA-Z]+\*?)\}}{TEX}\\end\{{(?P=env)\}})[ \t]*$
+    | (?P<inline>\$(?![\s$])(?:\\[^\n]|{SOLID}[^$`])+?(?<!\s)\$(?![\d$]) | \\\({TEX}\\\))
+    | (?P<stray>\$\$(?:{TEX}\$\$)? | \\(?:begin|end|label|eqref|frac|left|right|sum)(?![a-zA-Z]))
+    | \\[^a-zA-Z(\[]
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+OPENS_BLOCK = re.compile(r"[ \t>]*(?:$|!!!|\?\?\?|===|#|<)")  # a line below which a block may start at once
+REFERENCE = re.compile(r"\\(label|eqref)\{([^}]*)\}")
+
+# What to write instead, by what math-core's message says.
+ADVICE = {
+    "Unknown command": "Check the spelling, or write it with commands that math-core knows.",
+    "Unknown environment": "Write aligned, cases, bmatrix or another environment that math-core knows.",
+    "Expected closing": "Close what is open: } for {, \\right for \\left.",
+    "Unmatched closing": "Take it away, or open it before.",
+    'Expected "\\end': "End the environment under the name it began with.",
+    "Duplicate sub": "Put braces around the base: {x_i}_j.",
+    "Expected argument": "Give every argument in braces: \\frac{1}{2}.",
+    "table-like": "Set the lines in \\begin{aligned} … \\end{aligned}.",
+    "numbered equation": "Set the formula in \\begin{equation} … \\end{equation}.",
+    "text mode": "End \\text{…} before the formula and start it again after.",
+}
+# What MathJax (and so a notebook) knows by these names, math-core by others.
+MACROS = {"substack": r"\begin{subarray}{c}#1\end{subarray}", "mbox": r"\text{#1}"}
+
+# The site's security policy blocks style attributes: these declarations are classes of math.css instead.
+STYLES = re.compile(
+    r"text-align:(?:left|right)|justify-items:(?:start|end)|width:(?:100|50|7\.5)%"
+    r"|padding-(?:left|right):(?:0|0\.1em|1em)|padding-top:(?:0|0\.1667em)|padding-bottom:0"
+    r"|margin-left:-0\.(?:16666667|22222222|2777778)em"
+    r"|border-(?:top|right):0\.05em (?:solid|dashed) currentcolor"
+)
+MENDED = (
+    (re.compile("<mo([^>]*)>([⊙⊗⊕⊖])</mo>"), r'<mo\1 largeop="false">\2</mo>'),  # Firefox enlarges them
+    (re.compile("<semantics>(?=<mtable[^>]* m-width-100)"), '<semantics class="m-width-100">'),
+    (re.compile("<annotation "), "<annotation data-search-exclude "),
+)
+ANNOTATION = re.compile("<annotation .*?</annotation>", re.DOTALL)
+
+
+@dataclass
+class Formula:
+    """One formula of a text.
+
+    Args:
+        start, end: where its source stands in the text, delimiters included.
+        at: where its TeX begins in the text.
+        tex: the TeX, without delimiters and quotation marks of a block quote.
+        display: stands on lines of its own.
+        heading: stands in a heading, where the table of contents would show the TeX.
+    """
+
+    start: int
+    end: int
+    at: int
+    tex: str
+    display: bool
+    heading: bool
+
+
+class Maths:
+    """All formulas of one text, and what is wrong with them.
+
+    Args:
+        text: Markdown without front matter.
+        file: the page, as errors name it.
+        offset: the number of lines of the file above the text.
+    """
+
+    def __init__(self, text: str, file: str = "<text>", offset: int = 0):
+        self.text, self.file, self.offset = text, file, offset
+        self.faults: list[PageError] = []
+        self.formulas = [formula for match in TOKEN.finditer(text) if (formula := self._read(match))]
+        # Without fancy_error a message starts with the place of its fault, counted in characters.
+        self._tex = LatexToMathML(macros=MACROS, annotation=True, fancy_error=False)
+
+    def fault(self, at: int, message: str, advice: str, lines: int = 0) -> None:
+        """Notes a fault `lines` below the place `at` of the text."""
+        line = self.text.count("\n", 0, at) + 1 + lines + self.offset
+        self.faults.append(PageError(self.file, line, message, advice))
+
+    def _read(self, match: re.Match) -> Formula | None:
+        """The formula of a token, if it is one; notes a fault of how it is set into the text."""
+        if stray := match["stray"]:
+            advice = "Set $$ … $$ on lines of their own with no blank line inside, and $…$ in a sentence."
+            self.fault(
+                match.start("stray"), f"{stray[:2] if stray[0] == '$' else stray} outside a formula.", advice
+            )
+        if not (source := match["display"] or match["inline"]):
+            return None
+        name = "display" if match["display"] else "inline"
+        start, end = match.span(name)
+        above = self.text[self.text.rfind("\n", 0, start) + 1 : start]
+        if match["display"]:
+            self._check_lines(start, end)
+        elif "\n" in source:
+            self.fault(
+                start, "A formula in a sentence goes over the end of its line.", "Write it on one line."
+            )
+        width = 0 if match["env"] else 1 if source[0] == "$" and match["inline"] else 2
+        inside = source[width : len(source) - width]
+        tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", inside) if ">" in above else inside
+        at = start + width + len(tex) - len(tex.lstrip())
+        return Formula(start, end, at, tex.strip(), name == "display", bool(re.match("[ \t>]*#", above)))
+
+    def _check_lines(self, start: int, end: int) -> None:
+        """Display maths stands between blank lines, or Markdown puts it into the paragraph next to it."""
+        above = self.text[:start].split("\n")[-2:-1]
+        below = self.text[end:].split("\n")[1:2]
+        if not all(OPENS_BLOCK.match(line) for line in above) or not all(
+            re.match("[ \t>]*$", line) for line in below
+        ):
+            self.fault(
+                start, "Display maths next to a line of text.", "Leave a blank line above and below it."
+            )
+
+    def mathml(self) -> list[str]:
+        """MathML of every formula, in the text's order.
+
+        Raises:
+            PageError: something is wrong; its notes name the other faults of the text.
+        """
+        self._check_references()
+        for formula in self.formulas:
+            try:
+                self._tex.convert_with_local_state(formula.tex, displaystyle=formula.display)
+            except LatexError as error:
+                self._refuse(formula, str(error))
+        if not self.faults:
+            done = self._tex.convert_all([(formula.tex, formula.display) for formula in self.formulas])
+            html = [
+                self._finish(formula, mathml) for formula, mathml in zip(self.formulas, done, strict=True)
+            ]
+        if self.faults:
+            self.faults.sort(key=lambda fault: fault.line)
+            for other in self.faults[1:]:
+                self.faults[0].add_note(str(other))
+            raise self.faults[0]
+        return html
+
+    def _check_references(self) -> None:
+        """Every label stands once, and every reference has one: math-core lets both pass."""
+        labels: set[str] = set()
+        found = [(formula, match) for formula in self.formulas for match in REFERENCE.finditer(formula.tex)]
+        for kind in ("label", "eqref"):
+            for formula, match in found:
+                name, lines = match[2], formula.tex.count("\n", 0, match.start())
+                if match[1] == kind == "label" and name in labels:
+                    advice = "Give each equation a name of its own."
+                    self.fault(formula.at, f"The label {name} stands twice.", advice, lines)
+                elif match[1] == kind == "eqref" and name not in labels:
+                    advice = f"Write \\label{{{name}}} in the equation meant, or a label of this page."
+                    self.fault(formula.at, f"No equation has the label {name}.", advice, lines)
+                if kind == match[1] == "label":
+                    labels.add(name)
+
+    def _refuse(self, formula: Formula, error: str) -> None:
+        """Notes that math-core refused a formula, at the line of the formula that it names."""
+        place, message = error.split(": ", 1)
+        lines = formula.tex.count("\n", 0, int(place))
+        advice = next(
+            (text for key, text in ADVICE.items() if key in message), "Write LaTeX that math-core typesets."
+        )
+        self.fault(formula.at, f"{message} In: {formula.tex.splitlines()[lines].strip()}", advice, lines)
+
+    def _finish(self, formula: Formula, mathml: str) -> str:
+        """MathML for the page: classes for styles, browsers' faults mended, and a box that scrolls."""
+        mathml = re.sub(' style="([^"]*)"', lambda match: self._classes(formula, match[1]), mathml)
+        for pattern, new in MENDED:
+            mathml = pattern.sub(new, mathml)
+        if formula.heading:
+            mathml = ANNOTATION.sub("", mathml)
+        return f'<div class="arithmatex">{mathml}</div>' if formula.display else mathml
+
+    def _classes(self, formula: Formula, style: str) -> str:
+        """Attributes that say what a style attribute would."""
+        names, colour = [], ""
+        for declaration in filter(None, re.sub(r"\s*([:;])\s*", r"\1", style).split(";")):
+            if declaration.startswith("color:"):
+                colour = f' mathcolor="{declaration[6:]}"'
+            elif not STYLES.fullmatch(declaration):
+                advice = "Write it without; \\! is the widest step back."
+                self.fault(formula.at, f"The style {declaration} is not among those of math.css.", advice)
+            elif not declaration.startswith("justify"):  # goes with text-align
+                names.append("m-" + re.sub("[^a-z0-9]+", "-", declaration).strip("-"))
+        return (f' class="{" ".join(names)}"' if names else "") + colour
+
+
+def check_math(text: str, path: Path | str) -> list[PageError]:
+    """All faults in the formulas of a page, from top to bottom.
+
+    Args:
+        text: the whole file, front matter included.
+        path: the file.
+    """
+    text, offset = text.replace("\r\n", "\n"), front_matter_lines(text)
+    maths = Maths("\n".join(text.split("\n")[offset:]), show(Path(path)), offset)
+    try:
+        maths.mathml()
+    except PageError:
+        pass
+    return maths.faults
+
+
+class MathPreprocessor(Preprocessor):
+    """Puts a placeholder for MathML in the place of each formula, and leaves every line where it was."""
+
+    def run(self, lines: list[str]) -> list[str]:
+        """The lines with placeholders.
+
+        Raises:
+            PageError: a formula cannot be typeset.
+        """
+        maths = Maths("\n".join(lines), *where(self.md))
+        pieces, done = [], 0
+        for formula, html in zip(maths.formulas, maths.mathml(), strict=True):
+            height = maths.text.count("\n", formula.start, formula.end)
+            pieces += [maths.text[done : formula.start], self.md.htmlStash.store(html), "\n" * height]
+            done = formula.end
+        return "".join([*pieces, maths.text[done:]]).split("\n")
+
+
+class MathExtension(Extension):
+    """Registers the preprocessor before everything that adds or takes away lines."""
+
+    def extendMarkdown(self, md: Markdown) -> None:
+        r"""Also makes `\$` a dollar."""
+        md.ESCAPED_CHARS.append("$")
+        md.preprocessors.register(MathPreprocessor(md), "bookbinder-math", 29)
+
+
+def makeExtension(**options: object) -> MathExtension:
+    """The extension, under the name that Python-Markdown looks for."""
+    return MathExtension(**options)
