@@ -1,0 +1,162 @@
+"""A small math font for the book, cut from STIX Two Math and mended for browsers.
+
+STIX Two Math comes in the wheel of `ziamath` (PyPI) under the SIL Open Font License. Characters that a text
+on deep learning does not need are taken out. Outlines are moved at most, never redrawn, and the same wheel
+gives the same bytes. `make font` runs `python -m bookbinder.mathfont WHEEL FONT`.
+"""
+
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+from fontTools.pens.boundsPen import BoundsPen
+from fontTools.subset import Options, Subsetter, save_font
+from fontTools.ttLib import TTFont, newTable
+from fontTools.ttLib.tables import otTables
+
+FAMILY = "Course Math"
+SOURCE = "ziamath/fonts/STIXTwoMath-Regular.ttf"
+
+# Hexadecimal code points and ranges.
+CHARACTERS = """
+    20-7E A0 A8 AC AF-B1 B4 B5 B7 D7 F7 131 237 2C6 2C7 2C9 2D8-2DD
+    300-308 30A 30C 332 338 20D6 20D7 20DB
+    391-3A9 3B1-3C9 3D1 3D5 3D6 3F0 3F1 3F5
+    2002 2003 2009-200B 2013 2014 2016 2018 2019 201C 201D 2026 2032-2034 2061-2064 FE00 FE01
+    2102 210A-2113 2115 2118-211D 2124 212C 212F-2131 2133-2135
+    1D400-1D4CF 1D538-1D56B 1D5A0-1D607 1D670-1D6A5 1D6A8-1D76F 1D7CE-1D7D7 1D7D9
+    2190-2199 21A6 21A9 21AA 21C0 21D0 21D2 21D4 27F5-27FA 27FC
+    2200-2213 2215-221E 2223-222E 2234 2235 223C 2243 2245 2248 224D 2250 2254 2255 225C 225D 225F-226B
+    2270 2271 227A 227B 2282-228B 2293-22A5 22A7 22A8 22BB 22C0-22C3 22C5 22C6 22CA 22EE-22F1
+    2308-230B 23B4-23B7 23DC-23E1 25A0 25A1 25B3 25CB 25EF 2713 27C2 27E8-27EB 29B5
+    2A00-2A02 2A7D 2A7E 2A85 2AAF 2AB0
+"""
+ACCENTS = "300-308 30A 30C 332 20D6 20D7 20DB"
+PRIMES = "2032-2034"
+LINES = (0x305, 0x332)  # over and under an expression
+
+
+def code_points(table: str) -> set[int]:
+    """The code points that a table of hexadecimal numbers and ranges names."""
+    ends = [(part + "-" + part).split("-")[:2] for part in table.split()]
+    return {code for first, last in ends for code in range(int(first, 16), int(last, 16) + 1)}
+
+
+def use_small_primes(font: TTFont) -> None:
+    """Maps primes to the glyphs for superscripts, which Chromium does not choose by itself."""
+    features = font["GSUB"].table
+    script = {
+        i
+        for r in features.FeatureList.FeatureRecord
+        if r.FeatureTag == "ssty"
+        for i in r.Feature.LookupListIndex
+    }
+    smaller: dict[str, str] = {}
+    for index in sorted(script, reverse=True):  # the first lookup has the last word
+        for table in features.LookupList.Lookup[index].SubTable:
+            table = getattr(table, "ExtSubTable", table)
+            choices = getattr(table, "alternates", None) or {k: [v] for k, v in table.mapping.items()}
+            smaller |= {glyph: found[0] for glyph, found in choices.items()}
+    for table in font["cmap"].tables:
+        if table.isUnicode() and table.format != 14:
+            table.cmap |= {
+                code: smaller.get(table.cmap[code], table.cmap[code]) for code in code_points(PRIMES)
+            }
+
+
+def widen_accents(font: TTFont) -> set[str]:
+    """Gives accents the width of their ink: Chromium centres by width, and theirs is zero.
+
+    Returns:
+        The names of all accent glyphs, wide ones included.
+    """
+    names, glyphs, maths = font.getBestCmap(), font.getGlyphSet(), font["MATH"].table
+    accents = {names[code] for code in code_points(ACCENTS)}
+    for glyph, wider in horizontal(font).items():
+        accents |= (
+            {variant.VariantGlyph for variant in wider.MathGlyphVariantRecord} if glyph in accents else set()
+        )
+    table = maths.MathGlyphInfo.MathTopAccentAttachment
+    anchors = dict(zip(table.TopAccentCoverage.glyphs, table.TopAccentAttachment, strict=True))
+    for name in sorted(accents):
+        pen = BoundsPen(glyphs)
+        glyphs[name].draw(pen)
+        left, _, right, _ = pen.bounds
+        if font["hmtx"][name][0] >= 0.6 * (right - left):
+            continue
+        shape, shift = font["glyf"][name], -round(left)
+        if shape.isComposite():
+            for part in shape.components:
+                part.x += shift
+        else:
+            shape.coordinates.translate((shift, 0))
+        shape.recalcBounds(font["glyf"])
+        font["hmtx"][name] = (round(right - left), 0)
+        if name in anchors:
+            anchors[name].Value += shift
+    return accents
+
+
+def horizontal(font: TTFont) -> dict:
+    """How each glyph grows sideways, by its name."""
+    variants = font["MATH"].table.MathVariants
+    return dict(zip(variants.HorizGlyphCoverage.glyphs, variants.HorizGlyphConstruction, strict=True))
+
+
+def mend_growth(font: TTFont) -> None:
+    """Lets lines take any length, and swaps arrows' connectors that Chromium refuses as they are."""
+    growth, names = horizontal(font), font.getBestCmap()
+    for code in LINES:  # five coarse lengths hide the assembly that fits
+        construction = growth[names[code]]
+        construction.MathGlyphVariantRecord = construction.MathGlyphVariantRecord[:1]
+        construction.VariantCount = 1
+    for construction in growth.values():
+        parts = construction.GlyphAssembly.PartRecords if construction.GlyphAssembly else []
+        for part, inner, outer in zip(
+            parts[:1] + parts[-1:], ("End", "Start"), ("Start", "End"), strict=False
+        ):
+            inner, outer = f"{inner}ConnectorLength", f"{outer}ConnectorLength"
+            if len(parts) > 1 and not part.PartFlags & 1 and getattr(part, inner) == 0:
+                setattr(part, inner, getattr(part, outer))
+                setattr(part, outer, 0)
+
+
+def call_letters(font: TTFont, names: set[str]) -> None:
+    """Classes glyphs as letters, or text shaping takes the width of an accent away again."""
+    table = newTable("GDEF")
+    table.table = otTables.GDEF()
+    table.table.Version = 0x00010000
+    table.table.AttachList = table.table.LigCaretList = table.table.MarkAttachClassDef = None
+    table.table.GlyphClassDef = otTables.GlyphClassDef()
+    table.table.GlyphClassDef.classDefs = dict.fromkeys(sorted(names & set(font.getGlyphOrder())), 1)
+    font["GDEF"] = table
+
+
+def build(wheel: Path, target: Path) -> None:
+    """Writes the font as woff2.
+
+    Args:
+        wheel: a wheel of ziamath.
+        target: the file to write.
+    """
+    options = Options(hinting=False, layout_features=["ccmp", "dtls", "flac"])
+    options.flavor = "woff2"
+    options.name_IDs = [0, 1, 2, 3, 4, 5, 6, 13, 14]
+    options.drop_tables += ["DSIG", "GPOS", "GDEF"]
+    font = TTFont(io.BytesIO(zipfile.ZipFile(wheel).read(SOURCE)), recalcTimestamp=False)
+    use_small_primes(font)
+    accents = widen_accents(font)
+    mend_growth(font)
+    subsetter = Subsetter(options)
+    subsetter.populate(unicodes=code_points(CHARACTERS))
+    subsetter.subset(font)
+    call_letters(font, accents)
+    for record in font["name"].names:  # a changed font goes by a name of its own
+        if record.nameID in (1, 3, 4, 6):
+            record.string = FAMILY.replace(" ", "") if record.nameID == 6 else FAMILY
+    save_font(font, str(target), options)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), Path(sys.argv[2]))
