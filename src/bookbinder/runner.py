@@ -40,6 +40,11 @@ _LIBRARIES = {
 }
 
 
+latest: dict[
+    str, "Result"
+] = {}  # results of this process by page: a failed one is shown under `serve`, never cached
+
+
 @dataclass
 class Failure:
     """A page whose code is wrong: the `fault`, and the lines of the block with the failing one marked."""
@@ -383,5 +388,14 @@ def run(chapters: list[Chapter], force: bool = False, quiet: bool = False) -> li
         ran = {
             result.chapter.path: result for result in asyncio.run(_run_all(stale, os.cpu_count() or 1, quiet))
         }
+    latest.update(ran)
     cache.evict()
     return [ran.get(c.path) or Result(c, kept[c.path], fresh=False) for c in with_code]
+
+
+def result_of(chapter: Chapter) -> dict | None:
+    """Result of a chapter as the page shows it: of this process, else of the cache; None where it was not run."""
+    ran = latest.get(chapter.path)
+    if ran is not None and cache.key(ran.chapter) == cache.key(chapter):
+        return ran.data
+    return cache.read(cache.key(chapter))

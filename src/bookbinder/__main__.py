@@ -1,0 +1,97 @@
+"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | postprocess."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from bookbinder import binding, sync
+from bookbinder.chapter import load
+from bookbinder.check import pages
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status of one command: 0 where all went well, 1 where a page is wrong."""
+    parser = argparse.ArgumentParser(prog="bookbinder", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = lambda name, text: commands.add_parser(name, help=text, description=text)
+    run = add("run", "run what is stale and keep the outputs")
+    run.add_argument("--force", action="store_true", help="run what the cache holds, too")
+    check = add("check", "tell every fault of the pages")
+    check.add_argument("--run", action="store_true", help="run the pages, too")
+    write = add("sync", "write package source into the blocks that name it")
+    write.add_argument(
+        "--check", action="store_true", help="change nothing; fail where something would change"
+    )
+    books = add("notebooks", "write the notebooks of all pages into a folder")
+    books.add_argument("--to", type=Path, default=Path("site"), help="folder of the built site")
+    books.add_argument("--site-url", default="", help="address of the site, for links and chainrule's wheel")
+    post = add("postprocess", "finish the HTML of a built site (the MkDocs plugin does it itself)")
+    post.add_argument("site", type=Path)
+    for command in (run, check, write, books):
+        command.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the pages")
+    for command in (run, check, write):
+        command.add_argument("files", nargs="*", type=Path, help="pages; all of them if none is named")
+    options = parser.parse_args(argv)
+    return globals()[f"_{options.command}"](options)
+
+
+def _tell(book: binding.Book) -> int:
+    for message in book.messages():
+        print(message)
+    if os.environ.get("GITHUB_ACTIONS"):
+        for fault in [
+            *book.faults,
+            *(failure.fault for result in book.results for failure in result.failures),
+        ]:
+            print(f"::error file={fault.file},line={fault.line}::{fault.message}  {fault.advice}")
+    return 1 if book.messages() else 0
+
+
+def _run(options) -> int:
+    book = binding.bind(options.docs, options.files or None, force=options.force)
+    for result in book.results:
+        said = f"{result.data['seconds']:6.1f} s" if result.fresh else "  kept  "
+        print(f"{said}  {result.chapter.path}")
+    return _tell(book)
+
+
+def _check(options) -> int:
+    book = binding.bind(options.docs, options.files or None, execute=options.run)
+    blocks = sum(len(chapter.blocks) for chapter in book.chapters)
+    bad = _tell(book)
+    if not bad:
+        done = "checked and run" if options.run else "checked"
+        print(f"{len(book.chapters)} pages, {blocks} blocks {done}: no fault")
+    return bad
+
+
+def _sync(options) -> int:
+    changed = 0
+    for file in options.files or pages(options.docs):
+        chapter = load(file)
+        text = sync.write(chapter, Path("src"))
+        if text != chapter.text:
+            changed += 1
+            print(f"{chapter.path}: {'differs from the package' if options.check else 'written'}")
+            if not options.check:
+                file.write_text(text, encoding="utf-8")
+    return 1 if changed and options.check else 0
+
+
+def _notebooks(options) -> int:
+    book = binding.bind(options.docs)
+    binding.extras(book, options.to, options.site_url)
+    print(f"{len(book.results)} notebooks in {options.to / 'notebooks'}")
+    return _tell(book)
+
+
+def _postprocess(options) -> int:
+    from bookbinder import postprocess
+
+    print(f"{postprocess.process_site(options.site)} pages finished")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

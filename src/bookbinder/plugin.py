@@ -1,0 +1,68 @@
+"""The MkDocs plugin: checks and runs what is stale before the build, fails it, and finishes what was built."""
+
+import logging
+import os
+from pathlib import Path
+
+from mkdocs.config import base
+from mkdocs.config import config_options as option
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import BasePlugin
+
+from bookbinder import binding, postprocess
+from bookbinder.page import set_page
+
+log = logging.getLogger("mkdocs.plugins.bookbinder")
+
+
+class Options(base.Config):
+    """Options in mkdocs.yml."""
+
+    execute = option.Type(bool, default=True)
+
+
+class BookbinderPlugin(BasePlugin[Options]):
+    """Runs before files are collected, so that figures exist when links are checked."""
+
+    serving = False
+
+    def on_startup(self, *, command, dirty):
+        """Remember whether this is `serve`, where a broken chapter must not end the server."""
+        self.serving = command == "serve"
+
+    def on_config(self, config):
+        """Know the repository from the environment of CI where the configuration names none."""
+        repo = os.environ.get("GITHUB_REPOSITORY", "")
+        if repo and not config.repo_url:
+            config.repo_url, config.repo_name = f"https://github.com/{repo}", repo
+        return config
+
+    def on_pre_build(self, *, config):
+        """Check every page and run what is stale."""
+        self.book = binding.bind(Path(config.docs_dir), execute=self.config.execute)
+        for line in self.book.messages():
+            log.error("%s", line)
+        if self.book.messages() and not self.serving:
+            raise PluginError(f"{len(self.book.messages())} faults in the book: see above")
+
+    def on_page_markdown(self, markdown, *, page, config, files):
+        """Tell the Markdown extensions which page comes."""
+        file = Path(page.file.abs_src_path)
+        set_page(file, file.read_text(encoding="utf-8"))
+
+    def on_page_content(self, html, *, page, config, files):
+        """The page is done; what is converted next is not this page."""
+        set_page(None)
+
+    def on_post_page(self, output, *, page, config):
+        """Finish a page's HTML."""
+        return postprocess.process(output, page.url)
+
+    def on_post_template(self, output, *, template_name, config):
+        """Finish a template's HTML, such as 404.html."""
+        return postprocess.process(output, template_name) if template_name.endswith(".html") else output
+
+    def on_post_build(self, *, config):
+        """Put the notebooks and the wheel of chainrule beside the pages."""
+        site = Path(config.site_dir)
+        binding.extras(self.book, site, config.site_url or "")

@@ -1,0 +1,122 @@
+"""Writes package source into the chapter blocks that name it, so that the page shows what the package runs."""
+
+import ast
+from pathlib import Path
+
+from bookbinder.chapter import Block, Chapter
+from bookbinder.page import PageError
+
+
+def source_of(name: str, src: Path, imports: bool) -> str:
+    """Source of a package object as a chapter shows it.
+
+    Args:
+        name: Qualified name, such as chainrule.ops.relu or chainrule.scalar.Value.backward.
+        src: Folder that holds the packages.
+        imports: Whether to put the imports that it needs above it.
+
+    Returns:
+        Its lines without the docstrings, decorators kept, with a final newline.
+
+    Raises:
+        LookupError: where no module or no object has that name.
+    """
+    file, path = _locate(name, src)
+    text = file.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    node: ast.AST = tree
+    for part in path:
+        node = next((child for child in ast.iter_child_nodes(node) if part in _names(child)), None)
+        if node is None:
+            raise LookupError(f"{file.name} has no {'.'.join(path)}")
+    body = _without_docstrings(text.splitlines(), node)
+    above = _imports(tree, node, file, src) if imports else []
+    return "\n".join([*above, *([""] * min(2, len(above))), *body]) + "\n"
+
+
+def _locate(name: str, src: Path) -> tuple[Path, list[str]]:
+    parts = name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        file = src.joinpath(*parts[:cut]).with_suffix(".py")
+        if file.is_file():
+            return file, parts[cut:]
+    raise LookupError(f"no module of the package is named in {name}")
+
+
+def _names(node: ast.AST) -> set[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {node.name}
+    if isinstance(node, ast.Assign):
+        return {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return (
+        {node.target.id} if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else set()
+    )
+
+
+def _without_docstrings(lines: list[str], node: ast.AST) -> list[str]:
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    dropped: set[int] = set()
+    for inner in ast.walk(node):
+        body = getattr(inner, "body", None)
+        if (
+            isinstance(inner, (ast.FunctionDef, ast.ClassDef))
+            and ast.get_docstring(inner) is not None
+            and len(body) > 1
+        ):
+            dropped |= set(range(body[0].lineno, body[0].end_lineno + 1))
+            if not lines[body[0].end_lineno].strip():
+                dropped.add(body[0].end_lineno + 1)
+    kept = [lines[n - 1] for n in range(first, node.end_lineno + 1) if n not in dropped]
+    indent = len(kept[0]) - len(kept[0].lstrip())
+    return [line[indent:].rstrip() for line in kept]
+
+
+def _imports(tree: ast.Module, node: ast.AST, file: Path, src: Path) -> list[str]:
+    """Import lines for the names that the object uses and its module binds."""
+    used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    own = _names(node)
+    module = ".".join(file.relative_to(src).with_suffix("").parts)
+    found, local = [], []
+    for item in tree.body:
+        if isinstance(item, (ast.Import, ast.ImportFrom)):
+            wanted = [alias for alias in item.names if (alias.asname or alias.name.split(".")[0]) in used]
+            if wanted:
+                item.names = wanted
+                found.append(ast.unparse(item))
+        else:
+            local += sorted(_names(item) & used - own)
+    return found + ([f"from {module} import {', '.join(local)}"] if local else [])
+
+
+def _wanted(block: Block, src: Path) -> str:
+    names = [name.strip() for name in block.source.split(",")]
+    pieces = [source_of(name, src, imports=not block.continues and n == 0) for n, name in enumerate(names)]
+    return "\n\n".join(pieces)
+
+
+def faults(chapter: Chapter, src: Path) -> list[PageError]:
+    """Blocks of a chapter that differ from the source which they name."""
+    found = []
+    for block in chapter.blocks:
+        if block.source:
+            try:
+                if _wanted(block, src) != block.code:
+                    message = f"the block differs from {block.source}"
+                    found.append(
+                        PageError(chapter.path, block.line, message, "run make sync, or change the package")
+                    )
+            except LookupError as error:
+                found.append(
+                    PageError(chapter.path, block.line, str(error), "name a function or class of the package")
+                )
+    return found
+
+
+def write(chapter: Chapter, src: Path) -> str:
+    """Text of the page with every named source written into its block."""
+    lines = chapter.text.split("\n")
+    for block in reversed(chapter.blocks):
+        if block.source:
+            rows = _wanted(block, src).splitlines()
+            lines[block.line : block.end - 1] = [block.indent + row if row else "" for row in rows]
+    return "\n".join(lines)
