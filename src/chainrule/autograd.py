@@ -1,0 +1,295 @@
+"""The graph of a computation, and the one sweep that carries gradients back through it.
+
+Every op leaves a `Node` behind: from which nodes it was computed, and for each of them a function that turns
+the gradient of the op's value into the gradient of that input (a vector-Jacobian product, VJP). `backward`
+walks the nodes from the last to the first and multiplies its way through. That is all of reverse mode.
+
+Source: Griewank and Walther, Evaluating Derivatives, 2nd ed., 2008, section 3.2 (the reverse sweep);
+Baydin et al., Automatic Differentiation in Machine Learning: a Survey, JMLR 18 (2018), section 3.2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.tensor import Tensor, as_array, wrap
+
+_recording = True  # False inside no_grad()
+_clock = 0  # how many changes in place there have been
+_changes: dict[int, int] = {}  # id of an array -> what the clock showed when it was last changed in place
+
+
+class Node:
+    """One value in the graph.
+
+    Attributes:
+        op: name of the op that made the value; "leaf" for a tensor made by hand.
+        parents: nodes of those inputs that want a gradient.
+        vjps: for each parent the function from this value's gradient to that parent's; None once used up.
+        shape: **shape** of the value, which its gradient has too.
+        dtype: dtype of the value, and of its gradient.
+        born: what the clock of in-place changes showed when the value was computed.
+        grad: the accumulated gradient, on leaves only.
+    """
+
+    __slots__ = ("op", "parents", "vjps", "shape", "dtype", "born", "grad")
+
+    def __init__(self, op: str, parents: list[Node], vjps: list[Callable[..., Any]], value: np.ndarray):
+        self.op = op
+        self.parents = parents
+        self.vjps: list[Callable[..., Any]] | None = vjps
+        self.shape = value.shape
+        self.dtype = value.dtype
+        self.born = _clock
+        self.grad: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return f"Node({self.op}, shape={self.shape})"
+
+
+def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Op on Tensors, made from a rule on arrays.
+
+    A rule is a function of arrays that returns its value, then one VJP for each positional argument, in order
+    (None where there is no gradient). Keyword-only arguments are options and are not differentiated; the op
+    takes them by position too, as PyTorch does. Broadcasting is no concern of a rule: see `unbroadcast`.
+
+    Args:
+        rule: the function of arrays.
+
+    Returns:
+        The function of Tensors, arrays and numbers. `rule` itself stays within reach as its attribute `rule`.
+    """
+    arrange = _arranger(rule)
+    arity = rule.__code__.co_argcount
+
+    @functools.wraps(rule)
+    def op(*inputs: Any, **options: Any) -> Tensor:
+        if options or len(inputs) != arity:
+            inputs, options = arrange(inputs, options)
+        arrays = [x._data if isinstance(x, Tensor) else _operand(x) for x in inputs]
+        try:
+            value, *vjps = rule(*arrays, **options)
+        except ValueError as error:
+            raise ValueError(_explain(rule.__name__, arrays, error)) from None
+        out = wrap(value)
+        if out._data.dtype is _FLOAT64 and not any(getattr(a, "dtype", None) is _FLOAT64 for a in arrays):
+            out._data = out._data.astype(
+                np.float32
+            )  # integers beside float32: NumPy says float64, PyTorch float32
+        if _recording:
+            edges = [
+                (x.node, vjp)
+                for x, vjp in zip(inputs, vjps, strict=False)
+                if isinstance(x, Tensor) and x.node is not None and vjp is not None
+            ]
+            if edges:
+                parents, wanted = zip(*edges, strict=True)
+                out.node = Node(rule.__name__, parents, wanted, out._data)
+        return out
+
+    op.rule = rule  # type: ignore[attr-defined]
+    return op
+
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+def _operand(x: Any) -> Any:
+    """An input that is no Tensor, such that it never makes a result wider: numbers become Python's."""
+    if isinstance(x, np.generic):
+        return x.item()
+    return as_array(x) if isinstance(x, list | tuple) else x
+
+
+def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Function that sorts the arguments of a call into the inputs and options that a rule declares."""
+    code = rule.__code__
+    inputs = code.co_varnames[: code.co_argcount]
+    options = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    defaults = dict(zip(inputs[::-1], (rule.__defaults__ or ())[::-1], strict=False))
+    variadic = bool(code.co_flags & 0x04)  # the rule has *xs: a list of inputs may stand for them
+
+    def arrange(args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if variadic:
+            at = next((i for i, x in enumerate(args) if isinstance(x, list | tuple)), len(args))
+            args, extra = (*args[:at], *(args[at] if at < len(args) else ())), args[at + 1 :]
+        else:
+            args, extra = args[: len(inputs)], args[len(inputs) :]
+        if len(extra) > len(options):
+            raise TypeError(f"{rule.__name__} takes {', '.join(inputs + options)}; got {len(extra)} more")
+        named = dict(zip(options, extra, strict=False)) | named
+        known = defaults | named  # a missing input without a default is left to Python's own TypeError
+        args = (*args, *(known[name] for name in inputs[len(args) :] if name in known))
+        options_only = {name: x for name, x in named.items() if name not in inputs}
+        return args, {name: x._data if isinstance(x, Tensor) else x for name, x in options_only.items()}
+
+    return arrange
+
+
+def _explain(name: str, arrays: list[Any], error: ValueError) -> str:
+    """What a rule could not do, with the op's name and the shapes it was given."""
+    shapes = [a.shape for a in arrays if isinstance(a, np.ndarray)]
+    message = f"{name}: {error}" if not str(error).startswith(f"{name}: ") else str(error)
+    if "broadcast" not in message or len(shapes) < 2:
+        return message if "shape" in message else f"{message} (shapes {', '.join(map(str, shapes))})"
+    clash = next(
+        (-k, *sizes)
+        for k, sizes in enumerate(zip(*(s[::-1] for s in shapes[-2:]), strict=False), 1)
+        if len({*sizes} - {1}) > 1
+    )
+    return (
+        f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: counted from the last axis, sizes "
+        f"must be equal or 1, and axis {clash[0]} has {clash[1]} against {clash[2]}"
+    )
+
+
+class no_grad(contextlib.ContextDecorator):
+    """Context, or decorator, in which ops leave no nodes behind."""
+
+    def __enter__(self) -> None:
+        global _recording
+        self.before, _recording = _recording, False
+
+    def __exit__(self, *error: Any) -> None:
+        global _recording
+        _recording = self.before
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops are being recorded."""
+    return _recording
+
+
+def toposort(root: Node) -> list[Node]:
+    """Every node that root was computed from, root first, each before its own parents.
+
+    Depth first, with a stack of its own: Python's would end at a chain of about 1,000 nodes.
+
+    Args:
+        root: the node of the value to start from.
+
+    Returns:
+        The nodes in an order in which a node's gradient is complete when its turn comes.
+
+    Source: Cormen et al., Introduction to Algorithms, 3rd ed., section 22.4.
+    """
+    order: list[Node] = []
+    seen, stack = set(), [(root, False)]
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((parent, False) for parent in node.parents if parent not in seen)
+    return order[::-1]
+
+
+def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Gradient of an input of this shape, when broadcasting had stretched it to the shape of g.
+
+    A stretched entry was used many times, and gradients of many uses add up.
+
+    Args:
+        g: gradient with respect to the stretched input.
+        shape: **shape** of the input as it was.
+
+    Returns:
+        g summed over the axes that broadcasting added or stretched, of the given shape.
+    """
+    if g.shape == shape:
+        return g
+    added = g.ndim - len(shape)
+    stretched = tuple(i for i, n in enumerate(g.shape) if i < added or n != shape[i - added])
+    return g.sum(axis=stretched, keepdims=True).reshape(shape)
+
+
+def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
+    """One sweep from root to the leaves, adding to each leaf its gradient.
+
+    Args:
+        root: node of the value that is differentiated.
+        g: gradient with respect to that value, of its **shape**.
+        retain_graph: keep the VJPs, so that the graph can be swept again.
+
+    Raises:
+        RuntimeError: if the graph was used up by an earlier sweep, or needs a value changed in place.
+    """
+    grads, leaves = {root: g}, []
+    for node in toposort(root):
+        if node.op == "leaf":
+            leaves.append(node)
+            continue
+        check_fresh(node)
+        g = grads.pop(node)
+        for parent, vjp in zip(node.parents, node.vjps, strict=True):
+            part = unbroadcast(vjp(g), parent.shape).astype(parent.dtype, copy=False)
+            grads[parent] = grads[parent] + part if parent in grads else part
+        if not retain_graph:
+            node.vjps = None
+    taken: set[int] = set()
+    for leaf in leaves:
+        leaf.grad = _accumulate(leaf, grads[leaf], taken)
+
+
+def _accumulate(leaf: Node, g: np.ndarray, taken: set[int]) -> Tensor:
+    """The leaf's old gradient and g together, in an array that nobody else holds."""
+    g = np.asarray(g)
+    if leaf.grad is not None:
+        return wrap(leaf.grad._data + g)
+    if g.base is not None or id(g) in taken:  # a view, or the very array that another leaf has got
+        g = g.copy()
+    taken.add(id(g))
+    return wrap(g)
+
+
+def note_change(array: np.ndarray) -> None:
+    """Take down that an array was changed in place, or replaced in its Tensor: the version counter."""
+    global _clock
+    _clock += 1
+    _changes[id(_owner(array))] = _clock
+
+
+def check_fresh(node: Node) -> None:
+    """Refuse to go back through a node whose VJPs are used up or keep an array changed since.
+
+    Raises:
+        RuntimeError: in these two cases.
+    """
+    if node.vjps is None:
+        raise RuntimeError(
+            f"backward() came to '{node.op}' a second time, and the first sweep has freed what it needs: "
+            "pass retain_graph=True to the first, or compute the value again"
+        )
+    if node.born == _clock:
+        return
+    for array in kept_arrays(node.vjps):
+        if _changes.get(id(_owner(array)), 0) > node.born:
+            raise RuntimeError(
+                f"backward() of '{node.op}' needs an array of shape {array.shape} that was changed in place "
+                "after the op had run: change it after backward(), or work on a copy, as in t = t + v"
+            )
+
+
+def kept_arrays(item: Any) -> Iterator[np.ndarray]:
+    """The arrays that a VJP keeps alive: in its closure, in defaults, and in functions and tuples in there."""
+    if isinstance(item, np.ndarray):
+        yield item
+    elif isinstance(item, list | tuple):
+        for part in item:
+            yield from kept_arrays(part)
+    elif callable(item) and hasattr(item, "__closure__"):
+        yield from kept_arrays([cell.cell_contents for cell in item.__closure__ or ()])
+        yield from kept_arrays(item.__defaults__ or ())
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory this one is a view of, or the array itself."""
+    return array.base if isinstance(array.base, np.ndarray) else array

@@ -1,0 +1,408 @@
+"""Tensor: an array that remembers how it was computed.
+
+A `Tensor` is two things: `data`, a NumPy array, and `node`, its place in the graph of the computation
+(`None` if no gradient is wanted). Every operator below hands its work to a function of `chainrule.ops`;
+`backward` hands it to `chainrule.autograd`. Names and argument order are PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+
+def as_array(data: Any, dtype: Any = None) -> np.ndarray:
+    """Copy of data as an array, typed as PyTorch would type it.
+
+    Args:
+        data: a number, nested lists, an array or a Tensor, of any **shape**.
+        dtype: the wanted dtype. Without it arrays and NumPy scalars keep theirs, Python floats become
+            float32, and integers and booleans stay what they are.
+
+    Returns:
+        A new array; what is written into it does not reach `data`.
+
+    Raises:
+        TypeError: if data is not made of numbers.
+        ValueError: if nested lists differ in length.
+    """
+    keeps = dtype is not None or hasattr(data, "dtype")
+    array = np.array(data._data if isinstance(data, Tensor) else data, dtype=dtype)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor holds real numbers; {type(data).__name__} gave dtype {array.dtype}")
+    return array.astype(np.float32) if array.dtype == np.float64 and not keeps else array
+
+
+def wrap(array: Any, node: autograd.Node | None = None) -> Tensor:
+    """Tensor around an array as it is: no copy, no check."""
+    tensor = Tensor.__new__(Tensor)
+    tensor._data = array if type(array) is np.ndarray else np.asarray(array)
+    tensor.node = node
+    return tensor
+
+
+def _without_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Operator method that computes an array function and leaves no trace in the graph."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        return wrap(function(self._data, other._data if isinstance(other, Tensor) else other))
+
+    return method
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """The op of that name as a method."""
+
+    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
+        return getattr(ops, name)(self, *args, **options)
+
+    method.__name__ = name
+    method.__doc__ = f"See `chainrule.ops.{name}`."
+    return method
+
+
+class Tensor:
+    """Array with a memory: its value, and the graph behind it.
+
+    Args:
+        data: a number, nested lists, an array or a Tensor of any **shape**; always copied. Arrays keep their
+            dtype, Python floats become float32, integers stay integers.
+        dtype: another dtype for the values.
+        requires_grad: whether `backward` shall leave a gradient in `grad`.
+
+    Raises:
+        TypeError: if data is not made of real numbers, or if integers are asked for a gradient.
+    """
+
+    __slots__ = ("_data", "node", "__weakref__")
+    __array_ufunc__ = None  # array + tensor asks the Tensor; np.exp(tensor) is an error, not a lost gradient
+    __hash__ = object.__hash__  # == compares entry by entry, so a Tensor is known by its identity
+
+    _data: np.ndarray
+    node: autograd.Node | None
+
+    def __init__(self, data: Any, *, dtype: Any = None, requires_grad: bool = False):
+        self._data = as_array(data, dtype)
+        self.node = None
+        self.requires_grad = requires_grad
+
+    # What it holds.
+
+    @property
+    def data(self) -> np.ndarray:
+        """The NumPy array. Assigning it is seen by `backward`, writing into the array itself is not."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = np.asarray(value, dtype=self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(f"data keeps its shape: wanted {self.shape}, got {array.shape}")
+        autograd.note_change(self._data)
+        self._data = array
+
+    @property
+    def grad(self) -> Tensor | None:
+        """Gradient that `backward` left here, of the same **shape** and dtype; None before, and off leaves."""
+        return None if self.node is None else self.node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if self.node is None or not self.is_leaf:
+            raise RuntimeError(f"only a leaf with requires_grad=True holds a gradient; this is {self!r}")
+        if value is not None and np.shape(value) != self.shape:
+            raise ValueError(f"a gradient has its tensor's shape: wanted {self.shape}, got {np.shape(value)}")
+        self.node.grad = None if value is None else value if isinstance(value, Tensor) else wrap(value)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` sends a gradient here, or through here."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if not self.is_leaf:
+            raise RuntimeError("requires_grad can be set on leaves only; use .detach() for a copy without it")
+        if wanted and self.dtype.kind != "f":
+            raise TypeError(
+                f"a gradient needs real numbers, this tensor holds {self.dtype}: write 1.0 instead of 1, "
+                "or pass dtype=np.float32"
+            )
+        if wanted != self.requires_grad:
+            self.node = autograd.Node("leaf", [], [], self._data) if wanted else None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """This tensor, with requires_grad set."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by hand, not by an op that is part of the graph."""
+        return self.node is None or self.node.op == "leaf"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of entries along each axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        """NumPy dtype of the entries."""
+        return self._data.dtype
+
+    def numpy(self) -> np.ndarray:
+        """The NumPy array itself, not a copy (PyTorch wants `.detach()` before this)."""
+        return self._data
+
+    def item(self) -> Any:
+        """The only entry as a Python number; ValueError if there is not exactly one."""
+        if self.size != 1:
+            raise ValueError(f"item() wants a tensor with one entry; this one has shape {self.shape}")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The entries as nested Python lists."""
+        return self._data.tolist()
+
+    def detach(self) -> Tensor:
+        """The same values, sharing memory, outside the graph."""
+        return wrap(self._data)
+
+    def clone(self) -> Tensor:
+        """A copy that is part of the graph."""
+        return self + 0 if self.requires_grad else wrap(self._data.copy())
+
+    def to(self, dtype: Any) -> Tensor:
+        """The same values as another dtype, part of the graph."""
+        return ops.cast(self, dtype=dtype)
+
+    def float(self) -> Tensor:
+        """The same values as float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Tensor:
+        """The same values as float64."""
+        return self.to(np.float64)
+
+    # Gradients.
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add the gradient of this tensor to `grad` of every leaf that it was computed from.
+
+        Args:
+            gradient: the gradient of some scalar with respect to this tensor, of this tensor's **shape**;
+                1 if this is itself a scalar.
+            retain_graph: keep what the graph stores, so that backward can run again.
+
+        Raises:
+            RuntimeError: if no leaf behind it wants a gradient; if it is no scalar and gradient is missing; if
+                backward ran here before; if a value that the graph needs was changed in place.
+            ValueError: if the gradient has another shape.
+        """
+        if self.node is None:
+            raise RuntimeError(
+                "backward() on a tensor that needs no gradient: nothing it was computed from has "
+                "requires_grad=True, or it was computed under no_grad()"
+            )
+        if gradient is None and self.size != 1:
+            raise RuntimeError(
+                f"backward() starts from a scalar, this tensor has shape {self.shape}: reduce it, as in "
+                "loss.sum() or loss.mean(), or pass the gradient with respect to it"
+            )
+        g = np.ones(self.shape, self.dtype) if gradient is None else np.array(gradient, self.dtype)
+        if g.shape != self.shape:
+            raise ValueError(f"backward(gradient): wanted shape {self.shape}, got {g.shape}")
+        autograd.backward(self.node, g, retain_graph)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        if self.node is not None:
+            self.node.grad = None
+
+    # Operators.
+
+    def __add__(self, y: Any) -> Tensor:
+        return ops.add(self, y)
+
+    def __radd__(self, x: Any) -> Tensor:
+        return ops.add(x, self)
+
+    def __sub__(self, y: Any) -> Tensor:
+        return ops.sub(self, y)
+
+    def __rsub__(self, x: Any) -> Tensor:
+        return ops.sub(x, self)
+
+    def __mul__(self, y: Any) -> Tensor:
+        return ops.mul(self, y)
+
+    def __rmul__(self, x: Any) -> Tensor:
+        return ops.mul(x, self)
+
+    def __truediv__(self, y: Any) -> Tensor:
+        return ops.div(self, y)
+
+    def __rtruediv__(self, x: Any) -> Tensor:
+        return ops.div(x, self)
+
+    def __pow__(self, y: Any) -> Tensor:
+        return ops.pow(self, y)
+
+    def __rpow__(self, x: Any) -> Tensor:
+        return ops.pow(x, self)
+
+    def __matmul__(self, y: Any) -> Tensor:
+        return ops.matmul(self, y)
+
+    def __rmatmul__(self, x: Any) -> Tensor:
+        return ops.matmul(x, self)
+
+    def __mod__(self, y: Any) -> Tensor:
+        return self - (self // y) * y  # the quotient is a step function: constant wherever it has a slope
+
+    def __neg__(self) -> Tensor:
+        return ops.neg(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    __eq__ = _without_gradient(np.equal)  # type: ignore[assignment]
+    __ne__ = _without_gradient(np.not_equal)  # type: ignore[assignment]
+    __lt__ = _without_gradient(np.less)
+    __le__ = _without_gradient(np.less_equal)
+    __gt__ = _without_gradient(np.greater)
+    __ge__ = _without_gradient(np.greater_equal)
+    __and__ = _without_gradient(np.bitwise_and)
+    __or__ = _without_gradient(np.bitwise_or)
+    __xor__ = _without_gradient(np.bitwise_xor)
+    __floordiv__ = _without_gradient(np.floor_divide)
+    __rfloordiv__ = _without_gradient(lambda y, x: np.floor_divide(x, y))
+
+    def __invert__(self) -> Tensor:
+        return wrap(~self._data)
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> Any:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec else str(self), spec)
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._data, precision=4, separator=", ", prefix="Tensor(")
+        notes = [body] if self.size else [body, f"shape={self.shape}"]
+        notes += [] if self.dtype in (np.float32, np.int64, np.bool_) else [f"dtype={self.dtype}"]
+        notes += [] if self.node is None else ["requires_grad=True" if self.is_leaf else f"op={self.node.op}"]
+        return f"Tensor({', '.join(notes)})"
+
+    # Functions as methods.
+
+    exp, log, sqrt, sin, cos, tanh = map(_method, ("exp", "log", "sqrt", "sin", "cos", "tanh"))
+    abs, relu, sigmoid, clip, matmul = map(_method, ("abs", "relu", "sigmoid", "clip", "matmul"))
+    sum, mean, var, max, min = map(_method, ("sum", "mean", "var", "max", "min"))
+    softmax, log_softmax, logsumexp = map(_method, ("softmax", "log_softmax", "logsumexp"))
+    transpose, broadcast_to, gather, split = map(_method, ("transpose", "broadcast_to", "gather", "split"))
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same entries in another **shape**, given as numbers or as one tuple; one of them may be -1."""
+        return ops.reshape(self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """The axes in another order, given as numbers or as one tuple."""
+        return ops.permute(self, dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
+
+    def flatten(self, start_dim: int = 0) -> Tensor:
+        """All axes from start_dim on as one."""
+        return self.reshape(*self.shape[:start_dim], -1)
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        """With a new axis of size 1 at dim."""
+        return self.reshape(np.expand_dims(self._data, dim).shape)
+
+    def squeeze(self, dim: int | None = None) -> Tensor:
+        """Without the axis dim if it has size 1; without all such axes if dim is None."""
+        gone = dim is None or self.shape[dim] == 1
+        return self.reshape(np.squeeze(self._data, dim).shape) if gone else self
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return ops.permute(self, range(self.ndim)[::-1])
+
+    def argmax(self, dim: int | None = None) -> Tensor:
+        """Index of the largest entry (the first of equals) along dim, or among all entries; no gradient."""
+        return wrap(self._data.argmax(dim))
+
+    def argmin(self, dim: int | None = None) -> Tensor:
+        """Index of the smallest entry (the first of equals) along dim, or among all entries; no gradient."""
+        return wrap(self._data.argmin(dim))
+
+    # Changes in place.
+
+    def _become(self, out: Tensor) -> Tensor:
+        """Take over the value of `out` in place, and its place in the graph."""
+        if out.node is not None and self.node is not None and self.is_leaf:
+            raise RuntimeError(
+                "a leaf that requires a gradient cannot be changed in place: write t = t + v, "
+                "or change it under no_grad()"
+            )
+        if out.node is not None and self._data.base is not None:
+            raise RuntimeError(
+                "a view cannot be changed in place while gradients are recorded: write t = t + v"
+            )
+        np.copyto(self._data, out._data, casting="same_kind")
+        autograd.note_change(self._data)
+        if out.node is not None:
+            self.node = out.node
+        return self
+
+    def __iadd__(self, y: Any) -> Tensor:
+        return self._become(ops.add(self, y))
+
+    def __isub__(self, y: Any) -> Tensor:
+        return self._become(ops.sub(self, y))
+
+    def __imul__(self, y: Any) -> Tensor:
+        return self._become(ops.mul(self, y))
+
+    def __itruediv__(self, y: Any) -> Tensor:
+        return self._become(ops.div(self, y))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._become(ops.setitem(self, value, index))
+
+
+from chainrule import autograd, ops  # noqa: E402  (last: both need the class above)

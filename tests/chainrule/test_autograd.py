@@ -1,0 +1,216 @@
+"""The graph and the sweep: order, sharing, accumulation, freeing, cost; op declaration by @primitive."""
+
+import gc
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+import chainrule
+from chainrule import Tensor, autograd, no_grad, ops
+from chainrule.autograd import Node, kept_arrays, primitive, toposort, unbroadcast
+
+
+def test_split_and_join_as_torch():
+    def run(T, lib):
+        x = T([0.3, -0.7], requires_grad=True)
+        a = x * x
+        b = lib.exp(a) + a
+        c = a * b - b / (1 + a * a)
+        (c * x + b).sum().backward()
+        return x.grad.tolist()
+
+    assert run(Tensor, chainrule) == pytest.approx(run(torch.tensor, torch), rel=1e-5)
+
+
+def test_shared_subexpression_is_swept_once():
+    sweeps = []
+
+    @primitive
+    def counted(x):
+        return x * 1, lambda g: sweeps.append(1) or g
+
+    x = Tensor(1.0, requires_grad=True)
+    y = counted(x)
+    for _ in range(30):  # 2 ** 30 paths
+        y = y + y
+    y.backward()
+    assert x.grad.item() == 2**30 and len(sweeps) == 1
+
+
+def test_chain_of_100_000_ops():
+    x = y = Tensor(1.0, requires_grad=True)
+    for _ in range(100_000):
+        y = y + 1
+    y.backward()
+    assert (y.item(), x.grad.item()) == (100_001, 1)
+    del y
+    gc.collect()
+
+
+def test_graph_is_freed_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(o) is Node for o in gc.get_objects())
+        x = Tensor(np.ones(3), requires_grad=True)
+        y = (x * 2).tanh().sum()
+        del y
+        assert sum(type(o) is Node for o in gc.get_objects()) == before + 1  # the leaf's
+    finally:
+        gc.enable()
+
+
+def test_leaf_gradients_accumulate_and_zero_grad_forgets():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    (x * 3).sum().backward()
+    first = x.grad
+    (x * 4).sum().backward()
+    assert x.grad.tolist() == [7, 7] and first.tolist() == [3, 3]
+    x.zero_grad()
+    assert x.grad is None
+
+
+def test_gradients_of_leaves_share_no_memory():
+    a, b, c = (Tensor(np.ones((2, 2)), requires_grad=True) for _ in range(3))
+    upstream = np.full((2, 2), 5.0)
+    (a + b + c.T).backward(upstream)
+    grads = [a.grad.numpy(), b.grad.numpy(), c.grad.numpy(), upstream]
+    for i, g in enumerate(grads):
+        g *= 10.0 ** (i + 1)
+    assert [g[0, 0] for g in grads] == [50, 500, 5000, 50000]
+
+
+def test_intermediate_values_keep_no_gradient():
+    x = Tensor([1.0], requires_grad=True)
+    y = x * 2
+    y.sum().backward()
+    assert y.grad is None and x.grad is not None
+
+
+def test_backward_twice():
+    x = Tensor(2.0, requires_grad=True)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.item() == 8
+    with pytest.raises(RuntimeError, match="'mul' a second time.*retain_graph=True"):
+        y.backward()
+    z = y + 1  # a new value on a used-up graph
+    with pytest.raises(RuntimeError, match="'mul' a second time"):
+        z.backward()
+    assert x.grad.item() == 8  # the sweep that failed has left nothing behind
+
+
+def test_used_up_graph_frees_its_arrays():
+    x = Tensor(np.ones(3), requires_grad=True)
+    y = x.exp()
+    y.sum().backward()
+    assert y.node.vjps is None
+
+
+def test_backward_on_a_leaf():
+    x = Tensor(3.0, requires_grad=True)
+    x.backward()
+    x.backward()
+    assert x.grad.item() == 2
+
+
+def test_upstream_gradient():
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    g = np.arange(6.0).reshape(2, 3)
+    (x * 2).backward(g)
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * g)
+    (x * 2).backward(Tensor(g))
+    np.testing.assert_array_equal(x.grad.numpy(), 4 * g)
+
+
+def test_no_grad_and_nesting():
+    x = Tensor(1.0, requires_grad=True)
+    with no_grad():
+        with no_grad():
+            assert not (x * 2).requires_grad
+        assert not (x * 2).requires_grad and not chainrule.is_grad_enabled()
+        assert Tensor(1.0, requires_grad=True).requires_grad
+    assert (x * 2).requires_grad
+
+    @no_grad()
+    def f(x):
+        return x * 2
+
+    assert not f(x).requires_grad
+    with pytest.raises(ZeroDivisionError), no_grad():
+        raise ZeroDivisionError
+    assert chainrule.is_grad_enabled()
+
+
+def test_no_gradient_is_computed_for_what_needs_none():
+    calls = []
+
+    @primitive
+    def spy(x, y):
+        return x + y, lambda g: calls.append("x") or g, lambda g: calls.append("y") or g
+
+    x, y = Tensor([1.0]), Tensor([1.0], requires_grad=True)
+    spy(x, y).sum().backward()
+    assert calls == ["y"]
+
+
+def test_what_needs_no_gradient_keeps_nothing():
+    big, w = Tensor(np.ones(1000)), Tensor(2.0, dtype=np.float64, requires_grad=True)
+    out = big + w
+    assert list(kept_arrays(out.node.vjps)) == []
+    out = w * big
+    assert [a.size for a in kept_arrays(out.node.vjps)] == [1000]
+
+
+def test_toposort_puts_children_first():
+    x = Tensor(1.0, requires_grad=True)
+    a = x * 2
+    b = a + x
+    c = a * b + x
+    order = toposort(c.node)
+    place = {node: i for i, node in enumerate(order)}
+    assert len(order) == len(place) == 5 and order[0] is c.node
+    assert all(place[node] < place[parent] for node in order for parent in node.parents)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stretched"),
+    [((), (2, 3)), ((1,), (3,)), ((3,), (2, 3)), ((2, 1), (2, 3)), ((1, 1), (4, 2, 3)), ((0,), (2, 0)),
+     ((2, 3), (2, 3)),     ((1, 0), (5, 0)), ((1, 3), (0, 3))],
+)  # fmt: skip
+def test_unbroadcast_sums_what_was_stretched(shape, stretched):
+    g = np.arange(float(np.prod(stretched))).reshape(stretched)
+    out = unbroadcast(g, shape)
+    assert out.shape == shape and np.isclose(out.sum(), g.sum())
+    ones = torch.ones(shape, dtype=torch.float64, requires_grad=True)
+    ones.expand(stretched).backward(torch.tensor(g))
+    np.testing.assert_array_equal(out, ones.grad.numpy())
+
+
+def test_primitive_takes_arguments_as_torch_does():
+    x = Tensor(np.arange(6.0).reshape(2, 3))
+    for out in (ops.sum(x, 1), ops.sum(x, dim=1), ops.sum(x=x, dim=1), x.sum(1), x.sum(dim=1), x.sum(-1)):
+        assert out.tolist() == [3, 12]
+    assert ops.sum(x, 1, True).shape == ops.sum(x, 1, keepdim=True).shape == (2, 1)
+    with pytest.raises(TypeError, match="takes x, dim, keepdim"):
+        ops.sum(x, 1, True, 3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'axis'"):
+        ops.sum(x, axis=1)
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        ops.add(x)
+
+
+def test_primitive_keeps_name_and_source():
+    assert ops.relu.__name__ == "relu" and "entry by entry" in ops.relu.__doc__
+    assert "np.maximum" in inspect.getsource(ops.relu)
+
+
+@pytest.mark.parametrize(
+    "thing", [autograd.toposort, autograd.unbroadcast, autograd.backward, autograd.primitive]
+)
+def test_what_chapters_show_is_short(thing):
+    lines = inspect.getsource(thing).replace(f'"""{thing.__doc__}"""', "").splitlines()
+    assert len([line for line in lines if line.strip()]) <= 32
