@@ -78,10 +78,10 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError as error:
             raise ValueError(_explain(rule.__name__, arrays, error)) from None
         out = wrap(value)
-        if out._data.dtype is _FLOAT64 and not any(getattr(a, "dtype", None) is _FLOAT64 for a in arrays):
+        if out._data.dtype is _FLOAT64 and "dtype" not in options and not _holds_float64(arrays):
             out._data = out._data.astype(
                 np.float32
-            )  # integers beside float32: NumPy says float64, PyTorch float32
+            )  # integers among floats: NumPy says float64, PyTorch float32
         if _recording:
             edges = [
                 (x.node, vjp)
@@ -98,6 +98,10 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _FLOAT64 = np.dtype(np.float64)
+
+
+def _holds_float64(arrays: list[Any]) -> bool:
+    return any(isinstance(x, np.ndarray) and x.dtype is _FLOAT64 for x in arrays)
 
 
 def _operand(x: Any) -> Any:
