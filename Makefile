@@ -15,7 +15,7 @@ endif
 # Written last, so that a half-made environment is rebuilt; named after what it was made from.
 KEY := $(shell cat pyproject.toml src/bookbinder/pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 STAMP := $(VENV)/made-$(KEY)
-export PYTHONDONTWRITEBYTECODE ?=
+export NO_MKDOCS_2_WARNING := 1
 
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "make: $(PYTHON) is missing or below 3.11: install Python 3.11 or newer, or call make PYTHON=/path/to/python3.11"; exit 1; }

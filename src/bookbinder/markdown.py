@@ -94,11 +94,11 @@ class _Splice(Preprocessor):
         chapter = load(file)
         data = self._results(chapter)
         lines = list(lines)
-        for block, slot in reversed(list(zip(chapter.blocks, data["blocks"], strict=True))):
-            self._splice(lines, block, slot, offset, file)
         for answer in chapter.answers:
             first, last = answer.line - 1 - offset, answer.end - offset
             lines[first:last] = [""] * (last - first)
+        for block, slot in reversed(list(zip(chapter.blocks, data["blocks"], strict=True))):
+            self._splice(lines, block, slot, offset, file)
         self._header(lines, chapter, data, file)
         return lines
 
