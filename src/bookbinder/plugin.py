@@ -46,9 +46,14 @@ class BookbinderPlugin(BasePlugin[Options]):
             raise PluginError(f"{len(self.book.messages())} faults in the book: see above")
 
     def on_page_markdown(self, markdown, *, page, config, files):
-        """Tell the Markdown extensions which page comes."""
+        """Tell the Markdown extensions which page comes; under `serve` a page with faults shows these instead."""
         file = Path(page.file.abs_src_path)
         set_page(file, file.read_text(encoding="utf-8"))
+        faults = [fault for fault in self.book.faults if Path(fault.file).resolve() == file]
+        if faults:
+            set_page(None)
+            return "\n".join(["# This page has faults", "", "```text", *map(str, faults), "```"])
+        return None
 
     def on_page_content(self, html, *, page, config, files):
         """The page is done; what is converted next is not this page."""

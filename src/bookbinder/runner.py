@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import DeadKernelError
 from tqdm import tqdm
 
 from bookbinder import cache, exercises, sandbox
@@ -71,17 +71,17 @@ class _Client(NotebookClient):
     """nbclient's client that stops a kernel which floods its outputs."""
 
     spent = 0
-    flooded = False
+    ended = ""  # why the binder killed the kernel
 
     def process_message(self, msg, cell, cell_index):
         content = msg["content"]
         data = content.get("data", {})
         self.spent += len(content.get("text", "")) + sum(len(str(v)) for k, v in data.items() if k != MIME)
         self.spent += len(str(data[MIME])) * OUTPUT // FIGURES if MIME in data else 0
-        if self.spent > OUTPUT and not self.flooded:
-            self.flooded = True
+        if self.spent > OUTPUT and not self.ended:
+            self.ended = "flood"
             _kill(self.pid)
-        return None if self.flooded else super().process_message(msg, cell, cell_index)
+        return None if self.ended else super().process_message(msg, cell, cell_index)
 
 
 def _kill(pid: int) -> None:
@@ -97,29 +97,35 @@ def _kill(pid: int) -> None:
             pass
 
 
-async def _watch(client: _Client) -> None:
-    """Kill the kernel when it and its children hold more memory than allowed."""
-    while True:
+async def _watch(client: _Client, limit: int) -> None:
+    """Kill the kernel when it runs too long, or when it and its children hold more memory than allowed.
+
+    nbclient takes a cancelled wait for a dead kernel, so a time-out has to make it one and say why.
+    """
+    end = time.monotonic() + limit
+    while not client.ended:
         try:
             kernel = psutil.Process(client.pid)
             held = sum(p.memory_info().rss for p in [kernel, *kernel.children(recursive=True)])
         except psutil.Error:
             held = 0
-        if held > MEMORY:
-            client.overweight = True
+        if held > MEMORY or time.monotonic() > end:
+            client.ended = "memory" if held > MEMORY else "time"
             _kill(client.pid)
-            return
         await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
-async def _kernel(timeout: int):
+async def _kernel(limit: int):
     """A started kernel in a folder of its own; it and its children are gone when the block is left."""
     with tempfile.TemporaryDirectory(prefix="book-", ignore_cleanup_errors=True) as folder:
         client = _Client(
-            nbformat.v4.new_notebook(), timeout=timeout, kernel_name="python3", allow_errors=True
+            nbformat.v4.new_notebook(),
+            timeout=None,
+            kernel_name="python3",
+            allow_errors=True,
+            iopub_timeout=60,
         )
-        client.overweight = False
         client.create_kernel_manager()
         client.km.kernel_spec.argv[0] = sys.executable
         client.km.transport, client.km.connection_file = "ipc", f"{folder}/kernel.json"  # no port is opened
@@ -128,7 +134,7 @@ async def _kernel(timeout: int):
             await client.async_start_new_kernel(env=sandbox.environment(Path(folder)), cwd=folder)
             client.pid = client.km.provisioner.pid
             await client.async_start_new_kernel_client()
-            watcher = asyncio.create_task(_watch(client))
+            watcher = asyncio.create_task(_watch(client, limit))
             yield client
         finally:
             if watcher:
@@ -171,7 +177,7 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
     limit = chapter.meta.get("timeout", TIMEOUT)
     client = None
     try:
-        async with asyncio.timeout(limit), _kernel(limit) as client:
+        async with _kernel(limit) as client:
             await _execute(client, "from bookbinder import sandbox as _s; _s.enter_kernel(); del _s")
             cells: dict[int, Block] = {}
             for at, block in enumerate(chapter.blocks):
@@ -183,13 +189,12 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
             else:
                 await _run_exercises(client, result)
                 data["versions"], data["device"] = await _versions(client)
-    except (TimeoutError, CellTimeoutError):
-        message = f"the page ran longer than {limit} s"
-        result.failures.append(
-            _stopped(chapter, at, message, "make it faster, or set timeout: in the front matter")
-        )
     except (DeadKernelError, RuntimeError) as error:
-        result.failures.append(_stopped(chapter, at, *_why_dead(client, error)))
+        result.failures.append(_stopped(chapter, at, *_why_dead(client, error, limit)))
+    for failure in result.failures[:1]:  # shown in place under `serve`; a build that fails shows nothing
+        slot = data["blocks"][at]
+        slot["outputs"] = [out for out in slot["outputs"] if out["kind"] != "error"]
+        slot["outputs"].append({"kind": "error", "text": f"{failure.fault.message}\n{failure.excerpt}"})
     data["seconds"] = round(time.monotonic() - start, 3)
     data["date"] = _today()
     return result
@@ -201,15 +206,21 @@ def _today() -> str:
     return datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat()
 
 
-def _why_dead(client: _Client | None, error: Exception) -> tuple[str, str]:
-    if client is not None and client.flooded:
-        return (
+def _why_dead(client: _Client | None, error: Exception, limit: int) -> tuple[str, str]:
+    ended = client.ended if client else ""
+    return {
+        "time": (
+            f"the page ran longer than {limit} s",
+            "make it faster, or set timeout: in the front matter",
+        ),
+        "flood": (
             f"the page puts out more than {OUTPUT >> 20} MB",
             "print less, or draw fewer and lighter figures",
-        )
-    if client is not None and client.overweight:
-        return f"the page holds more than {MEMORY >> 30} GB of memory", "use smaller arrays"
-    return f"the kernel ended ({type(error).__name__})", "a block must not end its process"
+        ),
+        "memory": (f"the page holds more than {MEMORY >> 30} GB of memory", "use smaller arrays"),
+    }.get(
+        ended, (f"the kernel ended: {str(error) or type(error).__name__}", "a block must not end its process")
+    )
 
 
 def _stopped(chapter: Chapter, at: int, message: str, advice: str) -> Failure:
@@ -303,29 +314,32 @@ def _outputs(raw: list) -> tuple[list[dict], tuple[str, str] | None]:
     """What the page shows of a block's outputs, and (message, advice) where that cannot be shown."""
     shown: list[dict] = []
     for out in raw:
-        if out.output_type == "stream":
-            kind, text = ("stdout" if out.name == "stdout" else "stderr"), _settle(out.text)
-        elif out.output_type == "error":
-            kind, text = "error", f"{out.ename}: {out.evalue}".rstrip(": ")
-        elif MIME in out.data:
-            figure = dict(out.data[MIME])
-            if not figure["alt"]:
-                advice = "give it one with ax.set_title or fig.suptitle: it is also its alternative text"
-                return shown, ("a figure without a title", advice)
-            shown.append({"kind": "figure", **figure})
-            continue
-        elif "text/html" in out.data:
-            kind, text = "html", out.data["text/html"]
+        if out.output_type == "display_data" and MIME in out.data:
+            shown.append({"kind": "figure", **out.data[MIME]})
+        elif out.output_type == "stream" and shown and shown[-1]["kind"] == out.name:
+            shown[-1]["text"] += out.text
         else:
-            kind, text = "result", out.data.get("text/plain", "")
-        if _ADDRESS.search(text):
-            message = f"the output holds a memory address, which changes with every run: {text.strip()[:60]}"
-            return shown, (message, "assign the last expression to _ , or print what you mean")
-        if text and shown and shown[-1]["kind"] == kind == "stdout":
-            shown[-1]["text"] += text
-        elif text:
-            shown.append({"kind": kind, "text": text})
-    return shown, None
+            shown.append(_output(out))
+    for output in shown:
+        if output["kind"] == "figure" and not output["alt"]:
+            advice = "give it one with ax.set_title or fig.suptitle: it is also its alternative text"
+            return [], ("a figure without a title", advice)
+        if output["kind"] in ("stdout", "stderr"):
+            output["text"] = _settle(output["text"])
+        if _ADDRESS.search(output.get("text", "")):
+            message = f"the output holds a memory address, which changes with every run: {output['text'].strip()[:60]}"
+            return [], (message, "assign the last expression to _ , or print what you mean")
+    return [output for output in shown if output["kind"] == "figure" or output["text"]], None
+
+
+def _output(out) -> dict:
+    if out.output_type == "stream":
+        return {"kind": out.name, "text": out.text}
+    if out.output_type == "error":
+        return {"kind": "error", "text": f"{out.ename}: {out.evalue}".rstrip(": ")}
+    if "text/html" in out.data:
+        return {"kind": "html", "text": out.data["text/html"]}
+    return {"kind": "result", "text": out.data.get("text/plain", "")}
 
 
 def _settle(text: str) -> str:
