@@ -64,9 +64,12 @@ STYLES = re.compile(
 )
 MENDED = (
     (re.compile("<mo([^>]*)>([⊙⊗⊕⊖])</mo>"), r'<mo\1 largeop="false">\2</mo>'),  # Firefox enlarges them
-    (re.compile("<semantics>(?=<mtable[^>]* m-width-100)"), '<semantics class="m-width-100">'),
+    (re.compile("<mo>([˙¨˘´`˚⃛])</mo>"), r'<mo stretchy="false">\1</mo>'),  # math.css widens what may stretch
+    (re.compile('<semantics>(?=<mtable[^>]*m-width-100")'), '<semantics class="m-width-100">'),
     (re.compile("<annotation "), "<annotation data-search-exclude "),
 )
+LINK = re.compile("<a href=[^>]*>(.*?)</a>")  # inside <math> it cannot be reached with every screen reader
+BOX = '<div class="arithmatex" tabindex="0" role="group" aria-label="Formula">'  # the arrow keys scroll it
 ANNOTATION = re.compile("<annotation .*?</annotation>", re.DOTALL)
 
 
@@ -202,7 +205,11 @@ class Maths:
             mathml = pattern.sub(new, mathml)
         if formula.heading:
             mathml = ANNOTATION.sub("", mathml)
-        return f'<div class="arithmatex">{mathml}</div>' if formula.display else mathml
+        link = LINK.search(mathml)
+        if link and REFERENCE.fullmatch(formula.tex):
+            return link[0]
+        mathml = LINK.sub(r"\1", mathml)
+        return f"{BOX}{mathml}</div>" if formula.display else mathml
 
     def _classes(self, formula: Formula, style: str) -> str:
         """Attributes that say what a style attribute would."""

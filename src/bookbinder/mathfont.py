@@ -10,7 +10,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from fontTools.pens.boundsPen import BoundsPen
+from fontTools.pens.recordingPen import DecomposingRecordingPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.subset import Options, Subsetter, save_font
 from fontTools.ttLib import TTFont, newTable
 from fontTools.ttLib.tables import otTables
@@ -65,13 +66,23 @@ def use_small_primes(font: TTFont) -> None:
             }
 
 
+def resolve(font: TTFont) -> None:
+    """Gives every glyph an outline of its own, so that moving one moves no other that is built from it."""
+    shapes, glyphs = font["glyf"], font.getGlyphSet()
+    for name in [name for name in font.getGlyphOrder() if shapes[name].isComposite()]:
+        record, outline = DecomposingRecordingPen(glyphs), TTGlyphPen(None)
+        glyphs[name].draw(record)
+        record.replay(outline)
+        shapes[name] = outline.glyph()
+
+
 def widen_accents(font: TTFont) -> set[str]:
     """Gives accents the width of their ink: Chromium centres by width, and theirs is zero.
 
     Returns:
         The names of all accent glyphs, wide ones included.
     """
-    names, glyphs, maths = font.getBestCmap(), font.getGlyphSet(), font["MATH"].table
+    names, shapes, maths = font.getBestCmap(), font["glyf"], font["MATH"].table
     accents = {names[code] for code in code_points(ACCENTS)}
     for glyph, wider in horizontal(font).items():
         accents |= (
@@ -80,21 +91,14 @@ def widen_accents(font: TTFont) -> set[str]:
     table = maths.MathGlyphInfo.MathTopAccentAttachment
     anchors = dict(zip(table.TopAccentCoverage.glyphs, table.TopAccentAttachment, strict=True))
     for name in sorted(accents):
-        pen = BoundsPen(glyphs)
-        glyphs[name].draw(pen)
-        left, _, right, _ = pen.bounds
-        if font["hmtx"][name][0] >= 0.6 * (right - left):
-            continue
-        shape, shift = font["glyf"][name], -round(left)
-        if shape.isComposite():
-            for part in shape.components:
-                part.x += shift
-        else:
-            shape.coordinates.translate((shift, 0))
-        shape.recalcBounds(font["glyf"])
-        font["hmtx"][name] = (round(right - left), 0)
-        if name in anchors:
-            anchors[name].Value += shift
+        shape = shapes[name]
+        left, width = shape.xMin, shape.xMax - shape.xMin
+        if font["hmtx"][name][0] < 0.6 * width:
+            shape.coordinates.translate((-left, 0))
+            shape.recalcBounds(shapes)
+            font["hmtx"][name] = (width, 0)
+            if name in anchors:
+                anchors[name].Value -= left
     return accents
 
 
@@ -129,7 +133,7 @@ def call_letters(font: TTFont, names: set[str]) -> None:
     table.table.Version = 0x00010000
     table.table.AttachList = table.table.LigCaretList = table.table.MarkAttachClassDef = None
     table.table.GlyphClassDef = otTables.GlyphClassDef()
-    table.table.GlyphClassDef.classDefs = dict.fromkeys(sorted(names & set(font.getGlyphOrder())), 1)
+    table.table.GlyphClassDef.classDefs = dict.fromkeys(sorted(names), 1)
     font["GDEF"] = table
 
 
@@ -146,12 +150,12 @@ def build(wheel: Path, target: Path) -> None:
     options.drop_tables += ["DSIG", "GPOS", "GDEF"]
     font = TTFont(io.BytesIO(zipfile.ZipFile(wheel).read(SOURCE)), recalcTimestamp=False)
     use_small_primes(font)
-    accents = widen_accents(font)
-    mend_growth(font)
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=code_points(CHARACTERS))
     subsetter.subset(font)
-    call_letters(font, accents)
+    resolve(font)
+    call_letters(font, widen_accents(font))
+    mend_growth(font)
     for record in font["name"].names:  # a changed font goes by a name of its own
         if record.nameID in (1, 3, 4, 6):
             record.string = FAMILY.replace(" ", "") if record.nameID == 6 else FAMILY
