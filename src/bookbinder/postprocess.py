@@ -180,9 +180,7 @@ def main(argv: list[str] | None = None) -> int:
     Args:
         argv: the arguments after `postprocess`.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m bookbinder postprocess", description=process_site.__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m bookbinder postprocess")
     parser.add_argument("site", nargs="?", default="site", type=Path, help="the built site (default: site)")
     folder = parser.parse_args(argv).site
     try:
