@@ -2,7 +2,7 @@
 # Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve test test-deep bench check sync run lint font clean help
+.PHONY: site serve test test-deep bench check sync chapter lint font clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -47,6 +47,9 @@ check: $(STAMP)  ## make check FILE=docs/part/chapter.md: check and run one page
 
 sync: $(STAMP)  ## write package source into the chapters that show it
 	@$(BIN)/python -m bookbinder sync
+
+chapter: $(STAMP)  ## make chapter NAME=part/name: a new chapter that passes, in the nav
+	@$(BIN)/python -m bookbinder new $(NAME)
 
 bench: $(STAMP)  ## measure: engine and build
 	@$(BIN)/python -m bench

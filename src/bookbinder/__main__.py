@@ -1,12 +1,13 @@
-"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | postprocess."""
+"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | postprocess."""
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
 from bookbinder import binding, sync
-from bookbinder.chapter import load
+from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 
 
@@ -26,14 +27,21 @@ def main(argv: list[str] | None = None) -> int:
     books = add("notebooks", "write the notebooks of all pages into a folder")
     books.add_argument("--to", type=Path, default=Path("site"), help="folder of the built site")
     books.add_argument("--site-url", default="", help="address of the site, for links and chainrule's wheel")
+    new = add("new", "write a new chapter that is complete and passes, and put it into the nav")
+    new.add_argument("name", help="part/name, such as learning/losses")
+    new.add_argument("--title", default="", help="its title (else made from the name)")
     post = add("postprocess", "finish the HTML of a built site (the MkDocs plugin does it itself)")
     post.add_argument("site", type=Path)
-    for command in (run, check, write, books):
+    for command in (run, check, write, books, new):
         command.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the pages")
     for command in (run, check, write):
         command.add_argument("files", nargs="*", type=Path, help="pages; all of them if none is named")
     options = parser.parse_args(argv)
-    return globals()[f"_{options.command}"](options)
+    try:
+        return globals()[f"_{options.command}"](options)
+    except KeyboardInterrupt:
+        print("stopped; chapters that had finished are kept", file=sys.stderr)
+        return 130
 
 
 def _tell(book: binding.Book) -> int:
@@ -84,6 +92,36 @@ def _notebooks(options) -> int:
     binding.extras(book, options.to, options.site_url)
     print(f"{len(book.results)} notebooks in {options.to / 'notebooks'}")
     return _tell(book)
+
+
+def _new(options) -> int:
+    part, _, name = options.name.removesuffix(".md").rpartition("/")
+    file = options.docs / part / f"{name}.md"
+    if part not in PARTS or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        print(f"{options.name}: write part/name in small letters, with part one of {', '.join(PARTS)}")
+        return 1
+    if file.exists():
+        print(f"{file}: exists already; choose another name")
+        return 1
+    title = options.title or name.replace("-", " ").capitalize()
+    template = Path(__file__).with_name("template.md").read_text(encoding="utf-8")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(template.replace("{title}", title).replace("{file}", file.as_posix()), encoding="utf-8")
+    _into_nav(options.docs.parent / "mkdocs.yml", part, name)
+    print(f"{file}: written; now change it part by part, with make check FILE={file}")
+    return 0
+
+
+def _into_nav(config: Path, part: str, name: str) -> None:
+    """Put a page behind the last one of its part; text, since a YAML library would lose the comments."""
+    lines = config.read_text(encoding="utf-8").split("\n")
+    rows = [n for n, line in enumerate(lines) if re.match(rf"\s+- (.*: )?{part}/", line)]
+    if rows:
+        lines.insert(rows[-1] + 1, f"      - {part}/{name}.md")
+    else:
+        at = next(n for n, line in enumerate(lines) if re.match(r"  - Contribute:", line))
+        lines[at:at] = [f"  - {part.capitalize()}:", f"      - {part}/{name}.md"]
+    config.write_text("\n".join(lines), encoding="utf-8")
 
 
 def _postprocess(options) -> int:
