@@ -30,11 +30,13 @@ FIELDS = {
     "search": "search: Material's search options",
 }
 
-_FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})\s*(?P<info>.*?)\s*$")
-_PYTHON = re.compile(r"^\{?\s*\.?(py|pyi|py3|python|python3|ipython|ipython3|pycon|pycon3)\b", re.I)
-_SHELL = re.compile(r"^\{?\s*\.?(sh|bash|zsh|shell)\b", re.I)
+_FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})(?P<info>.*?)\s*$")
+_PYTHON = re.compile(r"^\s*\{?\s*\.?(py|pyi|py3|python|python3|ipython|ipython3|pycon|pycon3)\b", re.I)
+_SHELL = re.compile(r"^\s*\{?\s*\.?(sh|bash|zsh|shell)\b", re.I)
 _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
+_DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
+_CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*\n", re.S | re.M)
 
 
@@ -112,7 +114,7 @@ def load(file: Path, root: Path | None = None) -> Chapter:
             PageError(name, 1, f"the file cannot be read as text: {error}", "save it as UTF-8")
         )
         return chapter
-    return parse(text.replace("\r\n", "\n"), name)
+    return parse(text.replace("\r\n", "\n").replace("\r", "\n"), name)
 
 
 def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter:
@@ -215,6 +217,11 @@ class _Scanner:
             else:
                 if re.match(r"^\s*>[\s>]*(`{3,}|~{3,})\s*\{?\.?py", line, re.I):
                     self.fault(self.i + 1, "a Python fence in a quote is not run", "take it out of the quote")
+                if "<!--" in (bare := _CODE_SPAN.sub("", line)) and (
+                    _DIRECTIVE.search(bare) or "-->" not in bare.rpartition("<!--")[2]
+                ):
+                    advice = "start the comment on a line of its own"
+                    self.fault(self.i + 1, "a comment behind text: tools disagree on what is in it", advice)
                 if line.strip():
                     self._drop_pending()
                     if not _CONTAINER.match(line):
@@ -244,15 +251,17 @@ class _Scanner:
         body = match["body"].strip() if match else ""
         if match and body.lower().startswith(("pytest", "exercise", "source")):
             self._directive(start + 1, body)
-        elif not match and "pytest" in first:
+        elif not match and "pytest" in first.lower():
             self.fault(
                 start + 1, "a directive must be alone on its line", "put the text after --> on the next line"
             )
 
     def _long_comment(self, start: int, inside: list[str]) -> None:
         match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+(\w+)\s*$", inside[0])
-        if any(_FENCE.match(line) for line in inside[1:]):
-            self.fault(start + 1, "a fence in a comment: hidden from readers, yet run", "take the fence out")
+        if any(_FENCE.match(line) or _DIRECTIVE.match(line.lstrip()) for line in inside[1:]):
+            self.fault(
+                start + 1, "a fence or directive in a comment: hidden from readers, yet obeyed", "take it out"
+            )
         elif match and match[3] == "wrong":
             width = len(match[1])
             code = (
@@ -275,7 +284,7 @@ class _Scanner:
             self.pending.append((line, "mark", body))
         elif kind in ("source", "exercise"):
             self.pending.append((line, kind, value))
-        elif body.startswith("pytest"):
+        elif body.lower().startswith("pytest"):
             self.fault(line, f"unknown directive {body!r}", "write pytest-codeblocks:cont or pytest.mark.…")
 
     def _fence(self) -> None:

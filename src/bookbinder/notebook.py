@@ -1,0 +1,312 @@
+"""Chapter → .ipynb: the same page for Colab, Jupyter and download, with the outputs of its run.
+
+Text cells hold what those tools render: formulas in dollars with their numbers written out, boxes as quotes, tabs
+as headed sections, links with their whole address. A code cell holds its block unchanged, but for blocks that may
+be left out, that raise, or that check an exercise: these are wrapped, so that "Run all" reaches the end.
+"""
+
+import ast
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urljoin
+
+import nbformat
+from nbformat import v4
+
+from bookbinder import cache
+from bookbinder.chapter import Block, Chapter
+from bookbinder.math import REFERENCE, TOKEN
+from bookbinder.page import front_matter_lines
+
+_BOX = re.compile(r'^(\s*)((?:!!!|\?\?\?\+?)(?=\s+\w)|===[+!]?(?=\s+"))\s+([\w -]*?)(?:\s*"(.*)")?\s*$')
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*<?([^\s)>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
+# What Material's Markdown has and a notebook's has not: abbreviations, footnotes, definitions, attributes.
+_MATERIAL = {
+    re.compile(r"^\*\[[^\]]+\]:.*\n?", re.M): "",
+    re.compile(r"^(\[\^[\w-]+\]):", re.M): r"\1",
+    re.compile(r"\[\^([\w-]+)\]"): r"<sup>\1</sup>",
+    re.compile(r"^:\s{3}", re.M): "- ",
+    re.compile(r"[ ]?\{:?(?:\s*(?:[.#][\w:-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}\"]+)))+\s*\}"): "",
+}
+_NUMBERED = re.compile(r"\\begin\{(equation|align|gather|multline)\}(.*)\\end\{\1\}", re.S)
+_ROW = re.compile(r"\\\\(?!(?:(?!\\begin\{).)*\\end\{)", re.S)  # not that of an environment inside
+_INSTALL = """\
+try:
+    import chainrule
+except ImportError:  # the book's own package; what it needs is there
+    import importlib, subprocess, sys
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "{wheel}"], check=True)
+    importlib.invalidate_caches()
+"""
+_CLONE = (
+    "import chainrule  # is it missing? pip install PATH, with the path of a clone of the book's repository\n"
+)
+_WRAPS = {
+    "skipif": "import importlib, sys\ntry:\n    _left_out = {condition}\nexcept ImportError:\n    _left_out = True\n"
+    "if _left_out:\n    print('left out here:', {mark.reason!r})\nelse:\n{code}",
+    "xfail": "try:\n{code}except {mark.raises} as _raised:\n    print(f'{{type(_raised).__name__}}: {{_raised}}')\n"
+    "else:\n    raise AssertionError('this block was to raise {mark.raises}')",
+    "check": "try:\n{code}except Exception as _raised:\n    print('not yet:', str(_raised) or repr(_raised))\n"
+    "else:\n    print('right: the check passes')",
+}
+
+
+def export(
+    chapter: Chapter, data: dict | None, *, site_url: str = "", page_url: str = "", wheel: str = ""
+) -> nbformat.NotebookNode:
+    """Notebook of a chapter.
+
+    Args:
+        chapter: A chapter without faults.
+        data: What its run put out (`Result.data`); without it the cells have no outputs.
+        site_url: Address of the site. Without it relative links become plain text.
+        page_url: Address of the page below the site, such as learning/derivatives-and-descent/.
+        wheel: File name of chainrule's wheel in dist/ of the site.
+
+    Returns:
+        A valid notebook of format 4.5; the id of a cell names the line of the page where it begins.
+    """
+    site = site_url and site_url.rstrip("/") + "/"
+    cells = _Writer(chapter, data, site, page_url).cells
+    if any(re.search(r"^\s*(from|import) chainrule\b", block.code, re.M) for block in chapter.blocks):
+        setup = _INSTALL.replace("{wheel}", f"{site}dist/{wheel}") if site and wheel else _CLONE
+        cells.insert(1, v4.new_code_cell(setup.strip(), id="setup"))
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "colab": {"provenance": [], "toc_visible": True},
+    }
+    if chapter.meta.get("gpu"):
+        metadata["accelerator"], metadata["colab"]["gpuType"] = "GPU", "T4"
+    return v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def write(notebook: nbformat.NotebookNode, file: Path) -> None:
+    """Write a notebook, after a check of its form, in one step; its folder is made."""
+    nbformat.validate(notebook)
+    cache.put(file, (nbformat.writes(notebook) + "\n").encode())
+
+
+def _source(block: Block) -> str:
+    """Code of a block's cell, wrapped where it may be left out, raises, or checks an exercise."""
+    mark, kind = block.mark, block.mark.kind if block.mark else (block.exercise or ("", ""))[1]
+    if kind not in _WRAPS:
+        return block.code.rstrip("\n")
+    # A reader may not have pytest: what a condition asks of it is an import that may fail.
+    condition = mark.condition.replace("pytest.importorskip(", "importlib.import_module(") if mark else ""
+    return _WRAPS[kind].format(code=_indent(block.code), mark=mark, condition=condition).rstrip("\n")
+
+
+def _indent(code: str) -> str:
+    """Code moved right by four spaces, but for lines that begin inside a string."""
+    strings = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Constant | ast.JoinedStr)]
+    inside = {line for node in strings for line in range(node.lineno + 1, node.end_lineno + 1)}
+    rows = enumerate(code.rstrip("\n").split("\n"), 1)
+    return "".join(f"{row}\n" if n in inside or not row.strip() else f"    {row}\n" for n, row in rows)
+
+
+def _output(shown: dict, count: int) -> nbformat.NotebookNode:
+    """One output of a run as a notebook keeps it."""
+    kind, text = shown["kind"], shown.get("text", "")
+    if kind in ("stdout", "stderr"):
+        return v4.new_output("stream", name=kind, text=text)
+    if kind == "error":  # the wrapped cell prints what it was to raise
+        return v4.new_output("stream", name="stdout", text=text + "\n")
+    if kind in ("result", "html"):
+        plain = {"text/plain": text if kind == "result" else " ".join(re.sub(r"<[^>]+>", " ", text).split())}
+        data = plain | ({"text/html": text} if kind == "html" else {})
+        return v4.new_output("execute_result", data=data, execution_count=count)
+    data = {"text/plain": f"{shown['alt']}. {shown['desc']}".rstrip(". ")}
+    if shown["format"] == "svg":  # in its light ink, on paper of its own: a notebook may have a dark ground
+        paper = '</desc><rect width="100%" height="100%" fill="#ffffff"/>'
+        data["image/svg+xml"] = shown["light"].replace("</desc>", paper, 1)
+    else:
+        style = f'width="{shown["width"]}" style="background: #ffffff"'
+        data["text/html"] = f'<img src="data:image/webp;base64,{shown["light"]}" {style}>'
+    return v4.new_output("display_data", data=data)
+
+
+class _Writer:
+    """Walks the lines of a page and collects cells; `texts` holds (line, text) of the text cell that grows."""
+
+    def __init__(self, chapter: Chapter, data: dict | None, site: str, page_url: str):
+        self.chapter, self.data, self.site = chapter, data, site
+        self.here = urljoin(site, page_url)
+        nested = page_url.strip("/") and Path(chapter.path).stem != "index"
+        self.folder = urljoin(self.here, "..") if nested else self.here
+        self.blocks = {block.line: block for block in chapter.blocks}
+        self.cells: list[nbformat.NotebookNode] = []
+        self.texts: list[tuple[int, str]] = []
+        self.labels: dict[str, str] = {}
+        self.number, self.level, self.closed = 0, 1, ""
+        self._page()
+
+    def _page(self) -> None:
+        """Write the cells of the whole page."""
+        start = front_matter_lines(self.chapter.text)
+        body = "\n".join(self.chapter.text.split("\n")[start:])
+        body = TOKEN.sub(lambda m: "\n" * m[0].count("\n") if m[0].startswith("<!--") else m[0], body)
+        self._text(body)  # once for the labels: a reference may stand before its equation
+        self.number = 0
+        rows = list(enumerate(body.split("\n"), start + 1))
+        first = next((n for n, (_, row) in enumerate(rows) if row.startswith("# ")), -1)
+        title = rows[first][1] if first >= 0 else f"# {self.chapter.meta.get('title', 'Notebook')}"
+        self.texts.append((1, self._text(f"{title}\n\n{self._about()}").strip()))
+        self._end_text("title")
+        self._walk(rows[first + 1 :], str)
+        self._end_text()
+
+    def _about(self) -> str:
+        """What the front matter says."""
+        meta = {"description": "", "objectives": [], "needs": [], "minutes": "few", **self.chapter.meta}
+        parts = [f"*{meta['description']}*"] if meta["description"] else []
+        if goals := "\n".join(f"- {goal}" for goal in meta["objectives"]):
+            needs = [Path(need).stem.replace("-", " ").capitalize() for need in meta["needs"]] or ["nothing"]
+            parts.append(f"After this page you can\n\n{goals}")
+            parts.append(f"About {meta['minutes']} minutes. Needs: {', '.join(needs)}.")
+        return "\n\n".join([*parts, f"[This page in the book]({self.here})" if self.site else ""])
+
+    def _end_text(self, name: str = "") -> None:
+        if self.texts:
+            text = "\n\n".join(text for _, text in self.texts)
+            self.cells.append(v4.new_markdown_cell(text, id=name or f"line-{self.texts[0][0]}"))
+        self.texts = []
+
+    def _walk(self, rows: list[tuple[int, str]], wrap: Callable[[str], str]) -> None:
+        """Turn lines into cells; `wrap` is put around each text."""
+        piece: list[tuple[int, str]] = []
+
+        def flush() -> None:
+            text = self._text("\n".join(row for _, row in piece)).strip("\n")
+            if text.strip():
+                self.texts.append((next(n for n, row in piece if row.strip()), wrap(text)))
+            piece.clear()
+
+        at = lag = 0  # lag: the indentation of what belongs to a list item or footnote that a cell has cut
+        while at < len(rows):
+            line, row = rows[at]
+            box, fence, begin = _BOX.match(row), _FENCE.match(row), at
+            at += 1
+            if line in self.blocks:
+                flush()
+                block = self.blocks[line]
+                self._code(block, wrap)
+                at, lag = begin + block.end - line + 1, len(row) - len(row.lstrip())
+                continue
+            if box:
+                flush()
+                lag = len(box[1])
+                while at < len(rows) and not rows[at][1][: lag + 4].strip():
+                    at += 1
+                self._box(box, [(n, text[lag + 4 :]) for n, text in rows[begin + 1 : at]], line, wrap)
+                continue
+            if fence:
+                while at < len(rows) and not rows[at][1].lstrip().startswith(fence[1]):
+                    at += 1
+                at += 1
+            elif re.match(r"#{1,6} ", row):
+                flush()
+                self._end_text()
+                self.level = row.index(" ")
+            lag = 0 if row[:lag].strip() else lag
+            piece += [(n, text[lag:]) for n, text in rows[begin:at]]
+            lag = 4 if re.match(r"\[\^[^]]+\]:|:\s{3}", row[lag:]) else lag
+        flush()
+
+    def _box(self, box: re.Match, rows: list[tuple[int, str]], line: int, wrap: Callable[[str], str]) -> None:
+        """An admonition, a closed box or a tab."""
+        kind, title = box[2], box[3].split()[0].capitalize() if box[4] is None else box[4]
+        closed, level = self.closed, self.level
+        if kind[0] == "=":
+            self._walk([(line, f"{'#' * min(level + 1, 6)} {title}"), (line, ""), *rows], wrap)
+        elif kind == "???":
+            self.closed = re.sub(r"[`*$]", "", title)
+            head = f"<details><summary>{self.closed}</summary>"
+            self._walk(rows, lambda text: wrap(f"{head}\n\n{text}\n\n</details>"))
+        else:
+            quote = lambda text: "\n".join(f"> {row}".rstrip() for row in text.split("\n"))
+            rows = [(line, f"**{title}**"), (line, ""), *rows] if title else rows
+            self._walk(rows, lambda text: wrap(quote(text)))
+        self.closed, self.level = closed, level
+
+    def _code(self, block: Block, wrap: Callable[[str], str]) -> None:
+        """Write the cell of a block."""
+        if block.mark and block.mark.kind == "skip":
+            said = f"*Shown, not run here: {block.mark.reason}*"
+            self.texts.append((block.line, wrap(f"````python\n{block.code}````\n\n{said}")))
+            return
+        self._end_text()
+        cell = v4.new_code_cell(_source(block), id=f"line-{block.line}")
+        if self.closed:
+            cell.source = f"#@title {self.closed}\n{cell.source}"
+            cell.metadata.update(cellView="form", jupyter={"source_hidden": True})
+        at = self.chapter.blocks.index(block)
+        slot = self.data["blocks"][at] if self.data and not block.exercise else {}
+        if slot.get("state") in ("run", "raised"):
+            cell.execution_count = at + 1
+            cell.outputs = [_output(shown, at + 1) for shown in slot["outputs"]]
+        self.cells.append(cell)
+
+    def _formula(self, match: re.Match) -> str:
+        """A formula in dollars, on one line (in a quote it must be), with its number and references written out."""
+        source = match["display"] or match["inline"]
+        width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
+        tex = re.sub(r"(?<!\\)%.*|\n[ \t]*>", " ", source[width : len(source) - width])
+        tex = self._numbered(" ".join(tex.split()))
+        alone = match["inline"] and REFERENCE.fullmatch(tex)
+        tex = REFERENCE.sub(lambda m: f"({self.labels.get(m[2], m[2])})" if m[1] == "eqref" else "", tex)
+        return tex if alone else f"$$ {tex} $$" if match["display"] else f"${tex}$"
+
+    def _numbered(self, tex: str) -> str:
+        """The formula with a tag on each row that has a number on the page."""
+        match = _NUMBERED.fullmatch(tex)
+        if not match:
+            return tex
+        rows = _ROW.split(match[2]) if match[1] in ("align", "gather") else [match[2]]
+        for n, row in enumerate(rows):
+            said = re.search(r"\\(?:notag|nonumber)\b|\\tag\{([^}]*)\}", row)
+            if not said:
+                self.number += 1
+                rows[n] = f"{row.rstrip()} \\tag{{{self.number}}}"
+            tag = said[1] if said else str(self.number)
+            self.labels.update((m[2], tag) for m in REFERENCE.finditer(row) if m[1] == "label")
+        body = r"\\".join(rows).strip()
+        return body if match[1] == "equation" else f"\\begin{{{match[1]}*}} {body} \\end{{{match[1]}*}}"
+
+    def _text(self, text: str) -> str:
+        """Markdown as notebooks render it."""
+        kept: list[str] = []
+
+        def token(m: re.Match) -> str:
+            lead, part = "", m[0]
+            if m["display"] or m["inline"]:
+                lead, part = re.match(r"[ \t>]*", part)[0], self._formula(m)
+            elif m["stray"] or part[0] in "\\!":
+                return part
+            elif not (m["fence"] or m["tick"] or m["tag"]):
+                part = re.sub(
+                    r'(?<=\bhref=")[^"]+|(?<=\bsrc=")[^"]+', lambda a: self._url(a[0]) or a[0], part
+                )
+            kept.append(part)
+            return f"{lead}\x02{len(kept) - 1}\x03"
+
+        text = TOKEN.sub(token, text)
+        for pattern, new in _MATERIAL.items():
+            text = pattern.sub(new, text)
+        return re.sub("\x02(\\d+)\x03", lambda m: kept[int(m[1])], _LINK.sub(self._link, text))
+
+    def _link(self, match: re.Match) -> str:
+        """A link or image with its whole address; plain text where that is not known."""
+        image, text, url = match[1], _LINK.sub(self._link, match[2]), self._url(match[3])
+        return f"{image}[{text}]({url})" if url else f"*{text}*" if image else text
+
+    def _url(self, url: str) -> str:
+        """The whole address of a link; "" where it is relative and the site is not known."""
+        if re.match(r"[a-z][a-z+.-]*:|//", url, re.I):
+            return url
+        path, hash_, anchor = url.partition("#")
+        path = urljoin(self.folder, path) if path else self.here
+        path = re.sub(r"\.md$", "/", re.sub(r"(?<=/)index\.md$", "", path))
+        return self.site and path + hash_ + anchor
