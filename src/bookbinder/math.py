@@ -69,7 +69,7 @@ MENDED = (
     (re.compile("<annotation "), "<annotation data-search-exclude "),
 )
 LINK = re.compile("<a href=[^>]*>(.*?)</a>")  # inside <math> it cannot be reached with every screen reader
-BOX = '<div class="arithmatex" tabindex="0" role="group" aria-label="Formula">'  # the arrow keys scroll it
+BOX = '<div class="arithmatex" tabindex="0" role="group" aria-label="Equation">'  # the arrow keys scroll it
 ANNOTATION = re.compile("<annotation .*?</annotation>", re.DOTALL)
 
 

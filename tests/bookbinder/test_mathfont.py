@@ -1,0 +1,83 @@
+"""The committed math font: what it holds, what was mended, and that its licence is right."""
+
+import html
+import re
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("brotli", reason="woff2 is compressed by brotli")
+from fontTools.ttLib import TTFont
+
+from bookbinder import mathfont
+
+FOLDER = Path(__file__).parents[2] / "docs/assets/fonts"
+GOLDEN = Path(__file__).with_name("math_golden.txt")
+
+
+@pytest.fixture(scope="module")
+def font():
+    return TTFont(FOLDER / "course-math.woff2")
+
+
+def test_every_character_of_the_golden_formulas_has_a_glyph(font):
+    text = html.unescape(re.sub("<[^>]*>", "", "".join(GOLDEN.read_text(encoding="utf-8").split("\n")[2::3])))
+    assert (
+        not {f"{ord(letter):x}" for letter in text} - {f"{code:x}" for code in font.getBestCmap()} - {"fe00"}
+    )
+
+
+def test_holds_what_the_table_names_and_stays_small(font):
+    named = {code for code in mathfont.code_points(mathfont.CHARACTERS) if unicodedata.name(chr(code), "")}
+    assert named - set(font.getBestCmap()) == {0xFE00, 0xFE01}  # these choose between glyphs
+    assert (FOLDER / "course-math.woff2").stat().st_size < 90_000
+
+
+def test_accents_are_as_wide_as_their_ink(font):
+    for code in mathfont.code_points(mathfont.ACCENTS):
+        name = font.getBestCmap()[code]
+        shape = font["glyf"][name]
+        assert font["hmtx"][name] == (shape.xMax - shape.xMin, 0) and shape.xMin == 0, hex(code)
+        assert font["GDEF"].table.GlyphClassDef.classDefs[name] == 1
+
+
+def test_spacing_accents_kept_their_place(font):
+    for code in (0x2D9, 0xA8, 0x2DA):  # in the source these are built from accents that moved
+        name = font.getBestCmap()[code]
+        assert 0 <= font["glyf"][name].xMin == font["hmtx"][name][1]
+        assert font["glyf"][name].xMax <= font["hmtx"][name][0]
+
+
+def test_lines_and_arrows_can_grow(font):
+    growth = mathfont.horizontal(font)
+    for code in mathfont.LINES:
+        construction = growth[font.getBestCmap()[code]]
+        assert construction.VariantCount == 1 and construction.GlyphAssembly
+    first, *_, last = growth[font.getBestCmap()[0x2192]].GlyphAssembly.PartRecords
+    assert first.EndConnectorLength and last.StartConnectorLength and not last.EndConnectorLength
+
+
+def test_licence_and_name(font):
+    names = {record.nameID: str(record) for record in font["name"].names}
+    assert names[1] == names[4] == mathfont.FAMILY and "Open Font License" in names[13]
+    licence = (FOLDER / "OFL.txt").read_text(encoding="utf-8")
+    assert licence.splitlines()[0] == names[0]
+    for heading in ("PREAMBLE", "DEFINITIONS", "PERMISSION & CONDITIONS", "TERMINATION", "DISCLAIMER"):
+        assert f"\n{heading}\n" in licence
+
+
+def test_same_source_same_bytes(font, tmp_path):
+    """The committed font stands in for its source."""
+    with zipfile.ZipFile(tmp_path / "some.whl", "w") as wheel:
+        wheel.write(FOLDER / "course-math.woff2", mathfont.SOURCE)
+    built = [tmp_path / "one.woff2", tmp_path / "two.woff2"]
+    for target in built:
+        mathfont.build(tmp_path / "some.whl", target)
+    assert built[0].read_bytes() == built[1].read_bytes()
+    assert TTFont(built[0])["head"].modified == font["head"].modified  # the source's date, not the clock's
+
+
+def test_code_points():
+    assert mathfont.code_points("20-22 1D7D9\n A0") == {0x20, 0x21, 0x22, 0x1D7D9, 0xA0}
