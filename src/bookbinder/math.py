@@ -22,20 +22,21 @@ SOLID = r"(?!\n[ \t>]*\n)"  # not at a blank line: Markdown ends its blocks ther
 TEX = rf"(?:\\[^\n]|{SOLID}[^$])+?"
 TOKEN = re.compile(
     rf"""
-      ^[ \t>]*(?P<fence>`{{3,}}|~{{3,}})[^`\n]*\n(?:.*\n)*?[ \t>]*(?P=fence)[`~]*[ \t]*$
+      ^[ \t>]*(?P<fence>`{{3,}}|~{{3,}})[^`\n]*\n(?:.*\n)*?[ \t>]*(?P=fence)[`~]*[ \t]*$  # code
     | <!--[\s\S]*?-->
     | <(?P<tag>pre|code|script|style)\b[\s\S]*?</(?P=tag)>
-    | </?[a-zA-Z](?:"[^"\n]*"|[^<>$"])*>
-    | (?<!`)(?P<tick>`+)(?!`)(?:{SOLID}[\s\S])+?(?<!`)(?P=tick)(?!`)
-    | !\[[^\]\n]*\]\([^)\n]*\)
+    | </?[a-zA-Z](?:"[^"\n]*"|[^<>$"])*>  # a tag with its attributes
+    | (?<!`)(?P<tick>`+)(?!`)(?:{SOLID}[\s\S])+?(?<!`)(?P=tick)(?!`)  # code in a sentence
+    | !\[[^\]\n]*\]\([^)\n]*\)  # an image
     | ^[ \t>]*(?P<display>\$\${TEX}\$\$ | \\\[{TEX}\\\]
         | \\begin\{{(?P<env>[a-zA-Z]+\*?)\}}{TEX}\\end\{{(?P=env)\}})[ \t]*$
     | (?P<inline>\$(?![\s$])(?:\\[^\n]|{SOLID}[^$`])+?(?<!\s)\$(?![\d$]) | \\\({TEX}\\\))
     | (?P<stray>\$\$(?:{TEX}\$\$)? | \\(?:begin|end|label|eqref|frac|left|right|sum)(?![a-zA-Z]))
-    | \\[^a-zA-Z(\[]
+    | \\[^a-zA-Z(\[]  # an escaped character
     """,
     re.MULTILINE | re.VERBOSE,
 )
+BLANK = re.compile(r"[ \t>]*$")
 OPENS_BLOCK = re.compile(r"[ \t>]*(?:$|!!!|\?\?\?|===|#|<)")  # a line below which a block may start at once
 REFERENCE = re.compile(r"\\(label|eqref)\{([^}]*)\}")
 
@@ -117,37 +118,31 @@ class Maths:
     def _read(self, match: re.Match) -> Formula | None:
         """The formula of a token, if it is one; notes a fault of how it is set into the text."""
         if stray := match["stray"]:
+            seen = "$$" if stray.startswith("$") else stray
             advice = "Set $$ … $$ on lines of their own with no blank line inside, and $…$ in a sentence."
-            self.fault(
-                match.start("stray"), f"{stray[:2] if stray[0] == '$' else stray} outside a formula.", advice
-            )
+            self.fault(match.start("stray"), f"{seen} outside a formula.", advice)
         if not (source := match["display"] or match["inline"]):
             return None
-        name = "display" if match["display"] else "inline"
-        start, end = match.span(name)
+        start, end = match.span("display" if match["display"] else "inline")
         above = self.text[self.text.rfind("\n", 0, start) + 1 : start]
         if match["display"]:
             self._check_lines(start, end)
         elif "\n" in source:
             self.fault(
-                start, "A formula in a sentence goes over the end of its line.", "Write it on one line."
+                start, "A formula goes over the end of its line.", "Write it on one line, or as $$ … $$."
             )
-        width = 0 if match["env"] else 1 if source[0] == "$" and match["inline"] else 2
-        inside = source[width : len(source) - width]
-        tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", inside) if ">" in above else inside
+        width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
+        tex = source[width : len(source) - width]
         at = start + width + len(tex) - len(tex.lstrip())
-        return Formula(start, end, at, tex.strip(), name == "display", bool(re.match("[ \t>]*#", above)))
+        if ">" in above:
+            tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", tex)
+        return Formula(start, end, at, tex.strip(), bool(match["display"]), bool(re.match("[ \t>]*#", above)))
 
     def _check_lines(self, start: int, end: int) -> None:
         """Display maths stands between blank lines, or Markdown puts it into the paragraph next to it."""
-        above = self.text[:start].split("\n")[-2:-1]
-        below = self.text[end:].split("\n")[1:2]
-        if not all(OPENS_BLOCK.match(line) for line in above) or not all(
-            re.match("[ \t>]*$", line) for line in below
-        ):
-            self.fault(
-                start, "Display maths next to a line of text.", "Leave a blank line above and below it."
-            )
+        above, below = self.text[:start].split("\n")[-2:-1], self.text[end:].split("\n")[1:2]
+        if not (all(map(OPENS_BLOCK.match, above)) and all(map(BLANK.match, below))):
+            self.fault(start, "Display maths next to text.", "Leave a blank line above and below it.")
 
     def mathml(self) -> list[str]:
         """MathML of every formula, in the text's order.
@@ -163,9 +158,7 @@ class Maths:
                 self._refuse(formula, str(error))
         if not self.faults:
             done = self._tex.convert_all([(formula.tex, formula.display) for formula in self.formulas])
-            html = [
-                self._finish(formula, mathml) for formula, mathml in zip(self.formulas, done, strict=True)
-            ]
+            html = [self._finish(*pair) for pair in zip(self.formulas, done, strict=True)]
         if self.faults:
             self.faults.sort(key=lambda fault: fault.line)
             for other in self.faults[1:]:
@@ -193,10 +186,9 @@ class Maths:
         """Notes that math-core refused a formula, at the line of the formula that it names."""
         place, message = error.split(": ", 1)
         lines = formula.tex.count("\n", 0, int(place))
-        advice = next(
-            (text for key, text in ADVICE.items() if key in message), "Write LaTeX that math-core typesets."
-        )
-        self.fault(formula.at, f"{message} In: {formula.tex.splitlines()[lines].strip()}", advice, lines)
+        line = formula.tex.split("\n")[lines]
+        advice = next((ADVICE[key] for key in ADVICE if key in message), "Write what math-core can typeset.")
+        self.fault(formula.at, f"{message} In: {line.strip()}", advice, lines)
 
     def _finish(self, formula: Formula, mathml: str) -> str:
         """MathML for the page: classes for styles, browsers' faults mended, and a box that scrolls."""
@@ -205,9 +197,8 @@ class Maths:
             mathml = pattern.sub(new, mathml)
         if formula.heading:
             mathml = ANNOTATION.sub("", mathml)
-        link = LINK.search(mathml)
-        if link and REFERENCE.fullmatch(formula.tex):
-            return link[0]
+        if REFERENCE.fullmatch(formula.tex):
+            return LINK.search(mathml)[0]
         mathml = LINK.sub(r"\1", mathml)
         return f"{BOX}{mathml}</div>" if formula.display else mathml
 
