@@ -1,0 +1,658 @@
+"""Optimisers, schedules of the learning rate, clipping and early stopping.
+
+Names, arguments and results are PyTorch's. An optimiser changes parameters in place, keeps their dtype, and does
+its arithmetic in scratch arrays that it keeps: no array is made during a step. In what follows p is a parameter's
+array and g its gradient's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.autograd import note_change
+from chainrule.tensor import Tensor
+
+
+class Optimizer:
+    """What all optimisers share: groups of parameters, their state, and the loop over them.
+
+    Args:
+        params: the parameters, or dicts, each with "params" and options of its own.
+        lr: the learning rate.
+        weight_decay: adds weight_decay * p to the gradient.
+        maximize: climb instead.
+        **options: what else this kind of optimiser knows.
+
+    Attributes:
+        param_groups: list of dicts: "params", and every option ("lr" among them), which may be changed.
+        state: what was gathered for each parameter so far.
+
+    Raises:
+        TypeError: if params is one Tensor, or holds something else.
+        ValueError: if there are no parameters, one stands in two places, or an option is out of range.
+    """
+
+    decoupled = False  # whether update() does the weight decay itself
+
+    def __init__(self, params: Iterable[Any], lr: float, weight_decay: float, maximize: bool, **options: Any):
+        defaults = {"lr": lr, "weight_decay": weight_decay, "maximize": maximize} | options
+        for name, value in defaults.items():
+            if np.min(value) < 0 or (name == "betas" and np.max(value) >= 1):
+                limit = "numbers in [0, 1)" if name == "betas" else "at least 0"
+                raise ValueError(f"{type(self).__name__}: {name} must be {limit}, got {value}")
+        given = self._checked(params)
+        groups = given if isinstance(given[0], dict) else [{"params": given}]
+        self.defaults = defaults
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.param_groups = [defaults | group | {"params": list(group["params"])} for group in groups]
+        self._scratch: dict[Tensor, tuple[np.ndarray, np.ndarray]] = {}
+        self._room: dict[np.dtype, np.ndarray] = {}
+
+    @staticmethod
+    def _checked(params: Iterable[Any]) -> list[Any]:
+        """The parameters, or groups of them, as a list."""
+        if isinstance(params, Tensor):
+            raise TypeError("an optimiser wants a list of parameters; write [tensor] for a single one")
+        given = list(params)
+        everything = [p for g in given for p in (g["params"] if isinstance(g, dict) else [g])]
+        if not everything:
+            raise ValueError("an optimiser got no parameters; a generator that was used before is empty")
+        if wrong := [p for p in everything if not isinstance(p, Tensor) or not p.is_leaf]:
+            raise TypeError(f"an optimiser wants leaf Tensors, got {wrong[0]!r}")
+        if len({id(p) for p in everything}) < len(everything):
+            raise ValueError("a parameter was given to the optimiser twice")
+        return given
+
+    def _two_scratch_arrays(self, p: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Two arrays of p's shape and dtype, cut from one buffer that all parameters share in turn."""
+        n, room = p.size, self._room.get(p.dtype)
+        if room is None or room.size < 2 * n:
+            largest = max(q.size for group in self.param_groups for q in group["params"])
+            room = self._room[p.dtype] = np.empty(2 * max(largest, n), p.dtype)
+        self._scratch[p] = room[:n].reshape(p.shape), room[n : 2 * n].reshape(p.shape)
+        return self._scratch[p]
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient by one step."""
+        for group in self.param_groups:
+            decay = 0.0 if self.decoupled else group["weight_decay"]
+            for tensor in group["params"]:
+                if tensor.grad is None:
+                    continue
+                p, g = tensor._data, tensor.grad._data
+                scratch, tmp = self._scratch.get(tensor) or self._two_scratch_arrays(tensor)
+                if group["maximize"]:
+                    g = np.negative(g, scratch)
+                if decay:
+                    g = np.add(np.multiply(p, decay, tmp), g, scratch)
+                self.update(p, g, self.state.setdefault(tensor, {}), tmp, group)
+                note_change(p)
+
+    def update(
+        self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], tmp: np.ndarray, group: Any
+    ) -> None:
+        """Change p in place, given g; tmp is scratch."""
+        raise NotImplementedError("an optimiser defines update(p, g, state, tmp, group)")
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to carry on later: copies of the state by number of the parameter, and the options."""
+        order = {p: i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
+        state = {
+            order[p]: {name: np.copy(x) if isinstance(x, np.ndarray) else x for name, x in held.items()}
+            for p, held in self.state.items()
+        }
+        groups = [g | {"params": [order[p] for p in g["params"]]} for g in self.param_groups]
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what another optimiser of the same kind and over the same parameters had gathered.
+
+        Raises:
+            ValueError: if the groups differ in number or size.
+        """
+        sizes = [
+            [len(g["params"]) for g in groups] for groups in (self.param_groups, state_dict["param_groups"])
+        ]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"load_state_dict: this optimiser has groups of {sizes[0]} parameters, the state of {sizes[1]}"
+            )
+        for mine, theirs in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            mine.update({name: x for name, x in theirs.items() if name != "params"})
+        everything = [p for group in self.param_groups for p in group["params"]]
+        self.state = {
+            everything[int(i)]: {k: np.copy(x) if isinstance(x, np.ndarray) else x for k, x in held.items()}
+            for i, held in state_dict["state"].items()
+        }
+
+    def __repr__(self) -> str:
+        options = ({k: v for k, v in group.items() if k != "params"} for group in self.param_groups)
+        return "\n".join(
+            f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in group.items())})" for group in options
+        )
+
+
+def _buffer(state: dict[str, Any], name: str, like: np.ndarray, value: float = 0.0) -> np.ndarray:
+    """The array of that name in a parameter's state; at first filled with value."""
+    if name not in state:
+        state[name] = np.full_like(like, value)
+    return state[name]
+
+
+def _count(state: dict[str, Any]) -> int:
+    state["step"] = state.get("step", 0) + 1
+    return state["step"]
+
+
+def _average(mean: np.ndarray, weight: float, x: np.ndarray, tmp: np.ndarray) -> np.ndarray:
+    """Running mean, in place: weight * mean + (1 - weight) * x."""
+    np.subtract(x, mean, tmp)
+    tmp *= 1 - weight
+    mean += tmp
+    return mean
+
+
+def _average_square(mean: np.ndarray, weight: float, x: np.ndarray, tmp: np.ndarray) -> np.ndarray:
+    """Running mean of squares, in place: weight * mean + (1 - weight) * x²."""
+    np.multiply(x, 1 - weight, tmp)
+    tmp *= x
+    mean *= weight
+    mean += tmp
+    return mean
+
+
+class SGD(Optimizer):
+    """Gradient descent: p -= lr * g; with momentum, velocity = momentum * velocity + g takes the place of g.
+
+    Args:
+        params: see `Optimizer`.
+        lr: the learning rate.
+        momentum: how much of the velocity is kept from step to step.
+        dampening: the gradient's share in the velocity is 1 - dampening, from the second step on.
+        weight_decay: adds weight_decay * p to the gradient.
+        nesterov: step along g + momentum * velocity.
+        maximize: climb instead.
+
+    Raises:
+        ValueError: if a number is negative, or if nesterov comes without momentum or with dampening.
+
+    Source: Sutskever et al., On the Importance of Initialization and Momentum in Deep Learning, 2013,
+    equations (1)–(4), in PyTorch's form, which keeps lr out of the velocity.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("nesterov needs a momentum above 0 and no dampening")
+        options = dict(momentum=momentum, dampening=dampening, nesterov=nesterov)
+        super().__init__(params, lr, weight_decay, maximize, **options)
+
+    def update(self, p, g, state, tmp, group):
+        """Change p in place, given g; tmp is scratch."""
+        lr, momentum = group["lr"], group["momentum"]
+        if momentum:
+            if "momentum_buffer" not in state:
+                velocity = state["momentum_buffer"] = g.copy()
+            else:
+                velocity = state["momentum_buffer"]
+                velocity *= momentum
+                velocity += np.multiply(g, 1 - group["dampening"], tmp) if group["dampening"] else g
+            if group["nesterov"]:
+                np.multiply(velocity, momentum, tmp)
+                g = np.add(tmp, g, tmp)
+            else:
+                g = velocity
+        p -= np.multiply(g, lr, tmp)
+
+
+class Adagrad(Optimizer):
+    """Each entry's step divided by the root of the sum of its squared gradients so far.
+
+    Args:
+        params: see `Optimizer`.
+        lr: the learning rate.
+        lr_decay: step t uses lr / (1 + (t - 1) * lr_decay).
+        weight_decay: adds weight_decay * p to the gradient.
+        initial_accumulator_value: where the sum of squares starts.
+        eps: keeps the divisor off 0.
+        maximize: climb instead.
+
+    Raises:
+        ValueError: if a number is negative.
+
+    Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods, JMLR 12 (2011), section 1.2 (the diagonal
+    form).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+    ):
+        options = dict(lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value, eps=eps)
+        super().__init__(params, lr, weight_decay, maximize, **options)
+
+    def update(self, p, g, state, tmp, group):
+        """Change p in place, given g; tmp is scratch."""
+        t = _count(state)
+        total = _buffer(state, "sum", p, group["initial_accumulator_value"])
+        total += np.multiply(g, g, tmp)
+        np.sqrt(total, tmp)
+        tmp += group["eps"]
+        np.divide(g, tmp, tmp)
+        tmp *= group["lr"] / (1 + (t - 1) * group["lr_decay"])
+        p -= tmp
+
+
+class RMSprop(Optimizer):
+    """Each entry's step divided by the root of a running mean of its squared gradients.
+
+    Args:
+        params: see `Optimizer`.
+        lr: the learning rate.
+        alpha: how much of the running mean is kept from step to step.
+        eps: keeps the divisor off 0.
+        weight_decay: adds weight_decay * p to the gradient.
+        momentum: how much of the velocity is kept from step to step.
+        centered: divide by the running standard deviation instead.
+        maximize: climb instead.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Source: Hinton, Neural Networks for Machine Learning, 2012, lecture 6e; centred: Graves, Generating Sequences
+    with Recurrent Neural Networks, 2013, equations (38)–(41).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        options = dict(alpha=alpha, eps=eps, momentum=momentum, centered=centered)
+        super().__init__(params, lr, weight_decay, maximize, **options)
+
+    def update(self, p, g, state, tmp, group):
+        """Change p in place, given g; tmp is scratch."""
+        square = _average_square(_buffer(state, "square_avg", p), group["alpha"], g, tmp)
+        if group["centered"]:
+            mean = _average(_buffer(state, "grad_avg", p), group["alpha"], g, tmp)
+            np.multiply(mean, mean, tmp)
+            np.sqrt(np.subtract(square, tmp, tmp), tmp)
+        else:
+            np.sqrt(square, tmp)
+        tmp += group["eps"]
+        step = np.divide(g, tmp, tmp)
+        if group["momentum"]:
+            velocity = _buffer(state, "momentum_buffer", p)
+            velocity *= group["momentum"]
+            velocity += step
+            step = velocity
+        p -= np.multiply(step, group["lr"], tmp)
+
+
+class Adam(Optimizer):
+    """Step along the running mean of gradients over the root of the running mean of their squares.
+
+    Both means start at 0 and are divided by what that makes them too small.
+
+    Args:
+        params: see `Optimizer`.
+        lr: the learning rate; about the size of a step.
+        betas: how much is kept from step to step of the mean, and of the mean of squares.
+        eps: keeps the divisor off 0.
+        weight_decay: adds weight_decay * p to the gradient (`AdamW` shrinks p itself).
+        amsgrad: never let the divisor become smaller (Reddi, Kale and Kumar, On the Convergence of Adam, 2018).
+        maximize: climb instead.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        super().__init__(params, lr, weight_decay, maximize, betas=betas, eps=eps, amsgrad=amsgrad)
+
+    def update(self, p, g, state, tmp, group):
+        """Change p in place, given g; tmp is scratch."""
+        lr, (beta1, beta2), t = group["lr"], group["betas"], _count(state)
+        if self.decoupled:
+            p *= 1 - lr * group["weight_decay"]
+        mean = _average(_buffer(state, "exp_avg", p), beta1, g, tmp)
+        square = _average_square(_buffer(state, "exp_avg_sq", p), beta2, g, tmp)
+        if group["amsgrad"]:
+            largest = _buffer(state, "max_exp_avg_sq", p)
+            square = np.maximum(largest, square, out=largest)
+        np.sqrt(square, tmp)
+        tmp /= math.sqrt(1 - beta2**t)
+        tmp += group["eps"]
+        np.divide(mean, tmp, tmp)
+        tmp *= lr / (1 - beta1**t)
+        p -= tmp
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the parameters themselves: p *= 1 - lr * weight_decay before each step.
+
+    Args and Raises as `Adam`, but for weight_decay, which is 0.01 if not given.
+
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019, algorithm 2.
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+
+# --- Schedules --------------------------------------------------------------------------------------------------
+
+
+class LRScheduler:
+    """What all schedules share: step() sets the learning rate of each group to `rate(its first rate, t)`.
+
+    Args:
+        optimizer: whose learning rate is set, now and at each step.
+
+    Attributes:
+        last_epoch: the number t of steps so far.
+        base_lrs: the learning rate that each group started from.
+    """
+
+    def __init__(self, optimizer: Optimizer):
+        self.optimizer = optimizer
+        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
+        self.last_epoch = -1
+        self.step()
+
+    def rate(self, base: float, t: int) -> float:
+        """Learning rate after t steps of a group that started from base."""
+        raise NotImplementedError("a schedule defines rate(base, t)")
+
+    def step(self) -> None:
+        """Count one more epoch (or batch), and set the learning rates."""
+        self.last_epoch += 1
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = self.rate(base, self.last_epoch)
+
+    def get_last_lr(self) -> list[float]:
+        """Learning rate of each group now."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of steps so far, and the first rates."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Carry on from a state; the optimiser's own state holds the learning rate itself."""
+        self.last_epoch, self.base_lrs = state_dict["last_epoch"], list(state_dict["base_lrs"])
+
+
+class LambdaLR(LRScheduler):
+    """The first learning rate times lr_lambda(t)."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]):
+        self.lr_lambda = lr_lambda
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: int) -> float:
+        """Learning rate after t steps of a group that started from base."""
+        return base * self.lr_lambda(t)
+
+
+class StepLR(LRScheduler):
+    """Learning rate times gamma after every step_size steps."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: int) -> float:
+        """Learning rate after t steps of a group that started from base."""
+        return base * self.gamma ** (t // self.step_size)
+
+
+class CosineAnnealingLR(LRScheduler):
+    """Learning rate along half a cosine wave, down to eta_min at step T_max (and up again after it).
+
+    Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, 2017, equation (5).
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: int) -> float:
+        """Learning rate after t steps of a group that started from base."""
+        return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+
+class LinearLR(LRScheduler):
+    """Warm-up: the learning rate grows along a line from start_factor to end_factor in total_iters steps.
+
+    Raises:
+        ValueError: if start_factor is not in (0, 1], or end_factor not in [0, 1].
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+    ):
+        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
+            raise ValueError(
+                f"start_factor must be in (0, 1] and end_factor in [0, 1], got {start_factor} and {end_factor}"
+            )
+        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: int) -> float:
+        """Learning rate after t steps of a group that started from base."""
+        part = min(t, self.total_iters) / self.total_iters
+        return base * (self.start_factor + (self.end_factor - self.start_factor) * part)
+
+
+class OneCycleLR(LRScheduler):
+    """Learning rate up to max_lr and down to almost nothing, in one cycle; momentum the other way round.
+
+    Args:
+        optimizer: whose learning rate (and momentum, or first beta) is set after every *batch*.
+        max_lr: the peak.
+        total_steps: length of the cycle; or else epochs times steps_per_epoch.
+        epochs: number of epochs.
+        steps_per_epoch: number of batches in each.
+        pct_start: the part of the cycle on the way up.
+        anneal_strategy: "cos" or "linear".
+        cycle_momentum: set the momentum as well.
+        base_momentum: momentum at the peak.
+        max_momentum: momentum at both ends.
+        div_factor: it starts at max_lr / div_factor.
+        final_div_factor: it ends that many times below its start.
+
+    Raises:
+        ValueError: if the length is missing, for another strategy, or if the optimiser has no momentum to set.
+        RuntimeError: if step is called after the end of the cycle.
+
+    Source: Smith and Topin, Super-Convergence, 2018, section 2; the two-phase form is PyTorch's.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float,
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float = 0.85,
+        max_momentum: float = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ):
+        self.total_steps = total_steps or (epochs or 0) * (steps_per_epoch or 0)
+        if self.total_steps <= 0:
+            raise ValueError("OneCycleLR wants total_steps, or epochs and steps_per_epoch")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"anneal_strategy: wanted 'cos' or 'linear', got {anneal_strategy!r}")
+        if cycle_momentum and not {"momentum", "betas"} & optimizer.defaults.keys():
+            raise ValueError(f"{type(optimizer).__name__} has no momentum: pass cycle_momentum=False")
+        self.rates = (max_lr / div_factor, max_lr, max_lr / div_factor / final_div_factor)
+        self.momenta = (max_momentum, base_momentum, max_momentum) if cycle_momentum else None
+        self.peak, self.anneal_strategy = pct_start * self.total_steps - 1, anneal_strategy
+        super().__init__(optimizer)
+
+    def between(self, points: tuple[float, float, float], t: int) -> float:
+        """Value at step t of the curve that goes through three points: at the start, the peak and the end."""
+        up, end = t <= self.peak, self.total_steps - 1
+        a, b = points[:2] if up else points[1:]
+        part = t / self.peak if up else (t - self.peak) / (end - self.peak)
+        if self.anneal_strategy == "linear":
+            return a + (b - a) * part
+        return b + (a - b) * (1 + math.cos(math.pi * part)) / 2
+
+    def rate(self, base: float, t: int) -> float:
+        """Learning rate after t steps of a group that started from base."""
+        return self.between(self.rates, t)
+
+    def step(self) -> None:
+        """Count one more batch, and set learning rates and momenta."""
+        if self.last_epoch + 1 > self.total_steps:
+            raise RuntimeError(f"OneCycleLR: the cycle of {self.total_steps} steps is over")
+        super().step()
+        for group in self.optimizer.param_groups if self.momenta else ():
+            momentum = self.between(self.momenta, self.last_epoch)
+            if "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])
+            else:
+                group["momentum"] = momentum
+
+
+# --- Around a step ----------------------------------------------------------------------------------------------
+
+
+def clip_grad_norm_(
+    parameters: Iterable[Tensor] | Tensor,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> float:
+    """Norm of all gradients together; where it exceeds max_norm they are scaled down to it, in place.
+
+    Args:
+        parameters: the Tensors whose gradients count; those without are left out.
+        max_norm: the norm allowed.
+        norm_type: 2 for the Euclidean norm, math.inf for the largest absolute value, or another p.
+        error_if_nonfinite: raise if the norm is NaN or infinite.
+
+    Returns:
+        The norm before clipping.
+
+    Raises:
+        RuntimeError: see error_if_nonfinite.
+
+    Source: Pascanu, Mikolov and Bengio, On the Difficulty of Training Recurrent Neural Networks, 2013,
+    algorithm 1; the 1e-6 in the divisor is PyTorch's.
+    """
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    grads = [p.grad._data for p in parameters if p.grad is not None]
+    norms = [float(np.linalg.norm(g.ravel(), norm_type)) for g in grads]
+    total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}, so they cannot be scaled")
+    scale = max_norm / (total + 1e-6)
+    if scale < 1:
+        for g in grads:
+            g *= scale
+    return total
+
+
+class EarlyStopping:
+    """Watches a number, such as the validation loss, and says when it has not become better for a while.
+
+    Args:
+        patience: how many calls in a row may bring nothing better.
+        min_delta: by how much a value must be better to count.
+        mode: "min" if smaller is better, "max" if larger is.
+
+    Attributes:
+        best: the best value so far; None before the first.
+        waited: number of calls since then.
+
+    Raises:
+        ValueError: for another mode.
+
+    Source: Prechelt, Early Stopping – But When?, 1998, section 2.2 (the class of criteria UP).
+    """
+
+    def __init__(self, patience: int = 5, min_delta: float = 0.0, mode: str = "min"):
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode: wanted 'min' or 'max', got {mode!r}")
+        self.patience, self.min_delta, self.mode = patience, min_delta, mode
+        self.best: float | None = None
+        self.waited = 0
+
+    def __call__(self, value: float) -> bool:
+        """Take down a value; True when it is time to stop."""
+        sign = 1 if self.mode == "min" else -1
+        if self.best is None or sign * (self.best - value) > self.min_delta:
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
