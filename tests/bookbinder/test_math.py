@@ -94,6 +94,7 @@ ERRORS = [
     (r"See $\eqref{eq:none}$.", 5, "No equation has the label eq:none."),
     ("$$\n\\begin{align} a \\label{a} \\\\\nb \\label{a} \\end{align}\n$$", 7, "The label a stands twice."),
     ("a\n\n$$\nx\n\ny\n", 7, "$$ outside a formula."),
+    ("$$\nx\n\ny\n$$", 5, "$$ outside a formula."),
     ("text $$x$$ text", 5, "$$ outside a formula."),
     ("\n\na \\begin{aligned} x \\end{aligned}", 7, r"\begin outside a formula."),
     (r"see \eqref{eq:x}", 5, r"\eqref outside a formula."),
@@ -227,6 +228,7 @@ UNTOUCHED = {
     "price": ("It costs $5 today.", "<p>It costs $5 today.</p>"),
     "prices": ("From $5 to $6, or $5-$6.", "<p>From $5 to $6, or $5-$6.</p>"),
     "prices on two lines": ("First $5\nthen $6.", "<p>First $5\nthen $6.</p>"),
+    "dollar after": ("It costs $5 or 6 $, no more.", "<p>It costs $5 or 6 $, no more.</p>"),
     "price and code": ("It costs $5: `$x`", "<code>$x</code>"),
     "brackets": (r"\[a\] and \(b", "[a] and (b"),
 }
@@ -238,6 +240,16 @@ def test_left_alone(kind):
     html, _ = page(text)
     assert "<math" not in html and not faults(text)
     assert wanted in re.sub(r"</?span(?: class=\"\w*\")?>", "", html).replace("&#39;", "'") or wanted in html
+
+
+def test_a_lone_backtick_or_dollar_ends_with_its_paragraph():
+    html, _ = page("A ` and $5\n\n$x$ and a `\n\n6$\n")
+    assert html.count("<math>") == 1 and "<code>" not in html and "<mi>x</mi>" in html
+
+
+def test_marks_of_a_quotation_are_no_relations():
+    html, _ = page("> $$\n> a\n> = b\n> $$\n\n$$\na\n> b\n$$\n")
+    assert html.count("&gt;</mo>") == 1 and ">a\n= b</annotation>" in html
 
 
 def test_math_beside_code_and_escapes():
