@@ -5,6 +5,7 @@ can disagree about what a program is. A page that could be read in two ways is a
 """
 
 import ast
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,10 +103,8 @@ def load(file: Path, root: Path | None = None) -> Chapter:
     Returns:
         The chapter; faults, an unreadable file among them, are in its `faults`.
     """
-    try:
-        name = str(file.resolve().relative_to((root or Path.cwd()).resolve()))
-    except ValueError:
-        name = str(file)
+    name = os.path.relpath(file, root or Path.cwd())
+    name = str(file) if name.startswith("..") else Path(name).as_posix()
     try:
         text = file.read_bytes().decode("utf-8")
     except (UnicodeDecodeError, OSError) as error:

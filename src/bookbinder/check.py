@@ -105,7 +105,8 @@ def anchors(chapter: Chapter) -> set[str]:
     """Ids that a link may name on a page: its headings' and those set by {#id}."""
     found: set[str] = set()
     seen: Counter = Counter()
-    for _, line in _prose(chapter):
+    rows = chapter.text.split("\n")
+    for line in (rows[n - 1] for n, _ in _prose(chapter)):
         explicit = _ID.search(line)
         found |= set(re.findall(r"#([\w:.-]+)", explicit[0])) if explicit else set()
         found |= set(re.findall(r"\bid=[\"']([^\"']+)", line))

@@ -31,7 +31,7 @@ def source_of(name: str, src: Path, imports: bool) -> str:
             raise LookupError(f"{file.name} has no {'.'.join(path)}")
     body = _without_docstrings(text.splitlines(), node)
     above = _imports(tree, node, file, src) if imports else []
-    return "\n".join([*above, *([""] * min(2, len(above))), *body]) + "\n"
+    return "\n".join([*above, *(["", ""] if above else []), *body]) + "\n"
 
 
 def _locate(name: str, src: Path) -> tuple[Path, list[str]]:

@@ -1,0 +1,90 @@
+"""The binder from a shell."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bookbinder.__main__ import main
+
+FRONT = "---\ntitle: T\ndescription: D.\n---\n# T\n\nText.\n\n"
+CONFIG = "nav:\n  - I · Learning:\n      - learning/a.md\n  - Contribute:\n      - c.md\n"
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "mkdocs.yml").write_text(CONFIG)
+    return tmp_path / "docs"
+
+
+def test_check_tells_every_fault_of_every_page_at_once(book, capsys):
+    (book / "a.md").write_text(FRONT + "```py\nx\n```\n\n[a](gone.md)\n")
+    (book / "b.md").write_text(FRONT.replace("title: T\n", ""))
+    assert main(["check"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in said] == ["docs/a.md:9", "docs/a.md:13", "docs/b.md:1"]
+
+
+def test_check_annotates_the_diff_on_github(book, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    (book / "a.md").write_text(FRONT + "[a](gone.md)\n")
+    assert main(["check"]) == 1
+    assert "::error file=docs/a.md,line=9::the link to gone.md leads nowhere" in capsys.readouterr().out
+
+
+def test_run_reports_all_failing_pages_and_spares_the_others(book, capsys):
+    for name, code in (("a", "1 / 0"), ("b", "[][1]"), ("c", "print(3)")):
+        (book / f"{name}.md").write_text(FRONT + f"```python\n{code}\n```\n")
+    assert main(["run"]) == 1
+    said = capsys.readouterr().out
+    assert "docs/a.md:10  block 1 of 1  ZeroDivisionError" in said
+    assert "docs/b.md:10  block 1 of 1  IndexError" in said
+    assert main(["run", "docs/c.md"]) == 0
+    assert "kept    docs/c.md" in capsys.readouterr().out
+
+
+def test_new_writes_a_chapter_that_passes_and_enters_the_nav(book, capsys):
+    assert main(["new", "learning/better-steps"]) == 0
+    assert main(["check", "--run", "docs/learning/better-steps.md"]) == 0
+    lines = Path("mkdocs.yml").read_text().splitlines()
+    assert lines.index("      - learning/better-steps.md") == lines.index("      - learning/a.md") + 1
+    assert main(["new", "learning/better-steps"]) == 1
+    assert main(["new", "nowhere/x"]) == 1
+    assert "part/name" in capsys.readouterr().out
+
+
+def test_sync_check_fails_on_drift(book, capsys):
+    Path("src/p").mkdir(parents=True)
+    Path("src/p/m.py").write_text("def f(x):\n    return x\n")
+    (book / "a.md").write_text(FRONT + "<!-- source: p.m.f -->\n```python\npass\n```\n")
+    assert main(["sync", "--check"]) == 1
+    assert main(["sync"]) == 0
+    assert main(["sync", "--check"]) == 0
+    assert "return x" in (book / "a.md").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_ctrl_c_stops_the_kernels_and_keeps_the_cache_whole(book):
+    (book / "a.md").write_text(FRONT + "```python\nprint(1)\n```\n")
+    (book / "b.md").write_text(
+        FRONT + "```python\nopen('started', 'w').close()\nwhile True:\n    pass\n```\n"
+    )
+    process = subprocess.Popen([sys.executable, "-m", "bookbinder", "run"], stderr=subprocess.PIPE, text=True)
+    kernels = []
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (kernels and list(Path("cache/runs").glob("*.json"))):
+        kernels = [p for p in psutil.Process(process.pid).children(recursive=True) if p.cpu_times().user > 1]
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130 and "finished are kept" in said
+    assert not any(kernel.is_running() and kernel.status() != "zombie" for kernel in kernels)
+    assert len(list(Path("cache/runs").glob("*.json"))) == 1 and not list(Path("cache/runs").glob(".*"))

@@ -1,0 +1,160 @@
+"""The extension: outputs below their blocks, a header on the page."""
+
+import base64
+import re
+
+import markdown
+import pytest
+
+from bookbinder import runner
+from bookbinder.chapter import load
+from bookbinder.markdown import figure_file, makeExtension, prune, publish
+from bookbinder.page import PageError, set_page
+
+PAGE = """---
+title: T
+description: D.
+objectives: [see <this>, see that, see more]
+needs: [index.md, Planned]
+minutes: 5
+---
+# T
+
+```python
+print("<b>")
+```
+
+=== "Tab"
+
+    Text.
+
+    <!--pytest-codeblocks:cont-->
+    ```python
+    print(2)
+    ```
+
+Next.
+
+<!--pytest.mark.skip(reason="no <GPU>")-->
+```python
+shown = 1
+```
+
+<!-- exercise: e wrong
+secret = 1
+-->
+
+End.
+"""
+SVG = {
+    "kind": "figure",
+    "format": "svg",
+    "light": "<svg/>",
+    "dark": "<svg id='d'/>",
+    "alt": 'A "b"',
+    "desc": "x axis: c",
+}
+
+
+@pytest.fixture
+def convert(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOOK_CACHE", str(tmp_path / "cache"))
+    docs = tmp_path / "docs"
+    (docs / "part").mkdir(parents=True)
+    (docs / "index.md").write_text("---\ntitle: Home page\ndescription: D.\n---\n# H\n")
+    file = docs / "part" / "page.md"
+    file.write_text(PAGE)
+
+    def run(outputs=(), state="run", **options):
+        chapter = load(file)
+        slots = [{"state": state, "outputs": list(outputs)}] + [
+            {"state": "run", "outputs": []} for _ in chapter.blocks[1:]
+        ]
+        if len(slots) > 2:
+            slots[2]["state"] = "skipped"
+        data = {
+            "blocks": slots,
+            "versions": {"Python": "3.11.7", "numpy": "2.4.6"},
+            "device": "CPU",
+            "date": "2026-01-02",
+        }
+        monkeypatch.setitem(runner.latest, chapter.path, runner.Result(chapter, data))
+        set_page(file, file.read_text())
+        extensions = ["pymdownx.superfences", "pymdownx.tabbed", "attr_list", makeExtension(**options)]
+        body = file.read_text().split("---\n", 2)[2]
+        return markdown.markdown(body, extensions=extensions)
+
+    yield run
+    set_page(None)
+
+
+def test_text_is_escaped_and_stands_below_its_block(convert):
+    page = convert([{"kind": "stdout", "text": "<script>&\n"}])
+    assert '<pre class="book-stdout" tabindex="0">&lt;script&gt;&amp;</pre>' in page
+    assert page.index("book-stdout") < page.index("Text.") and "<script>" not in page
+
+
+def test_a_table_passes_and_a_script_does_not(convert):
+    html = '<table class="t" onclick="x()"><tr><td colspan="2" style="x">1</td></tr></table><script>alert(1)</script>'
+    page = convert([{"kind": "html", "text": html}])
+    assert '<td colspan="2">1</td>' in page
+    assert "alert" not in page and "onclick" not in page and "style=" not in page
+
+
+def test_a_figure_is_two_lazy_images_with_their_words(convert):
+    page = convert([{**SVG, "width": 600, "height": 300}])
+    images = re.findall(r"<img [^>]*>", page)
+    assert [re.search("#only-(light|dark)", image)[1] for image in images] == ["light", "dark"]
+    for image in images:
+        assert 'src="../../assets/figures/' in image and 'alt="A &quot;b&quot;. x axis: c"' in image
+        assert 'width="600" height="300" loading="lazy"' in image
+
+
+def test_the_header_says_what_was_proved(convert):
+    page = convert()
+    assert "<li>see &lt;this&gt;</li>" in page and "5 minutes" in page
+    assert 'Needs: <a href="../../">Home page</a>, Planned' in page
+    assert "2 blocks run, 1 skipped, Python 3.11, numpy 2.4, CPU, 2026-01-02" in page
+    assert 'href="../../notebooks/part/page.ipynb" download' in page
+    assert "colab" not in page
+
+
+def test_buttons_follow_the_repository(convert, monkeypatch):
+    assert "https://colab.research.google.com/github/a/b/blob/notebooks/part/page.ipynb" in convert(
+        repo="a/b"
+    )
+    monkeypatch.setenv("GITHUB_REPOSITORY", "fork/book")
+    page = convert()
+    assert "github/fork/book/blob/notebooks/part/page.ipynb" in page
+    assert "https://github.com/fork/book/edit/main/docs/part/page.md" in page
+
+
+def test_what_readers_must_not_see_is_gone(convert):
+    page = convert()
+    assert "secret" not in page and "codeblocks" not in page and "<!--" not in page
+    assert "Shown, not run here: no &lt;GPU&gt;" in page and "End." in page
+
+
+def test_a_page_that_was_not_run_is_an_error(convert, monkeypatch):
+    convert()
+    runner.latest.clear()
+    set_page(load_path := __import__("pathlib").Path("docs/part/page.md"), load_path.read_text())
+    with pytest.raises(PageError, match="has not been run"):
+        markdown.markdown("# T\n", extensions=[makeExtension()])
+
+
+def test_figures_are_written_by_content_and_pruned(tmp_path):
+    webp = {
+        **SVG,
+        "format": "webp",
+        "light": base64.b64encode(b"l").decode(),
+        "dark": base64.b64encode(b"d").decode(),
+    }
+    names = publish({"blocks": [{"outputs": [SVG]}, {"outputs": [webp]}]}, tmp_path)
+    folder = tmp_path / "assets" / "figures"
+    assert {file.name for file in folder.iterdir()} == names and len(names) == 4
+    name, content = figure_file(SVG, "light")
+    assert (folder / name).read_bytes() == content == b"<svg/>"
+    prune(tmp_path, {name})
+    assert [file.name for file in folder.iterdir()] == [name]
