@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from chainrule.tensor import Tensor, as_array, wrap
 
+_FLOAT64 = np.dtype(np.float64)
 _recording = True  # False inside no_grad()
 _clock = 0  # how many changes in place there have been
 _changes: dict[int, int] = {}  # id of an array -> what the clock showed when it was last changed in place
@@ -39,10 +41,10 @@ class Node:
 
     __slots__ = ("op", "parents", "vjps", "shape", "dtype", "born", "grad")
 
-    def __init__(self, op: str, parents: list[Node], vjps: list[Callable[..., Any]], value: np.ndarray):
+    def __init__(self, op: str, edges: list[tuple[Node, Callable[..., Any]]], value: np.ndarray):
         self.op = op
-        self.parents = parents
-        self.vjps: list[Callable[..., Any]] | None = vjps
+        self.parents = [parent for parent, _ in edges]
+        self.vjps: list[Callable[..., Any]] | None = [vjp for _, vjp in edges]
         self.shape = value.shape
         self.dtype = value.dtype
         self.born = _clock
@@ -78,30 +80,16 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError as error:
             raise ValueError(_explain(rule.__name__, arrays, error)) from None
         out = wrap(value)
-        if out._data.dtype is _FLOAT64 and "dtype" not in options and not _holds_float64(arrays):
-            out._data = out._data.astype(
-                np.float32
-            )  # integers among floats: NumPy says float64, PyTorch float32
+        if out._data.dtype is _FLOAT64 and not _wants_float64(arrays, options):
+            out._data = out._data.astype(np.float32)
         if _recording:
-            edges = [
-                (x.node, vjp)
-                for x, vjp in zip(inputs, vjps, strict=False)
-                if isinstance(x, Tensor) and x.node is not None and vjp is not None
-            ]
-            if edges:
-                parents, wanted = zip(*edges, strict=True)
-                out.node = Node(rule.__name__, parents, wanted, out._data)
+            pairs = zip(inputs, vjps, strict=False)
+            edges = [(x.node, vjp) for x, vjp in pairs if vjp and isinstance(x, Tensor) and x.node]
+            out.node = Node(rule.__name__, edges, out._data) if edges else None
         return out
 
     op.rule = rule  # type: ignore[attr-defined]
     return op
-
-
-_FLOAT64 = np.dtype(np.float64)
-
-
-def _holds_float64(arrays: list[Any]) -> bool:
-    return any(isinstance(x, np.ndarray) and x.dtype is _FLOAT64 for x in arrays)
 
 
 def _operand(x: Any) -> Any:
@@ -109,6 +97,11 @@ def _operand(x: Any) -> Any:
     if isinstance(x, np.generic):
         return x.item()
     return as_array(x) if isinstance(x, list | tuple) else x
+
+
+def _wants_float64(arrays: list[Any], options: dict[str, Any]) -> bool:
+    """Whether a float64 result was asked for; from integers beside float32 NumPy makes one, PyTorch float32."""
+    return "dtype" in options or any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arrays)
 
 
 def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,19 +131,13 @@ def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 def _explain(name: str, arrays: list[Any], error: ValueError) -> str:
     """What a rule could not do, with the op's name and the shapes it was given."""
-    shapes = [a.shape for a in arrays if isinstance(a, np.ndarray)]
-    message = f"{name}: {error}" if not str(error).startswith(f"{name}: ") else str(error)
-    if "broadcast" not in message or len(shapes) < 2:
-        return message if "shape" in message else f"{message} (shapes {', '.join(map(str, shapes))})"
-    clash = next(
-        (-k, *sizes)
-        for k, sizes in enumerate(zip(*(s[::-1] for s in shapes[-2:]), strict=False), 1)
-        if len({*sizes} - {1}) > 1
-    )
-    return (
-        f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: counted from the last axis, sizes "
-        f"must be equal or 1, and axis {clash[0]} has {clash[1]} against {clash[2]}"
-    )
+    shapes = [x.shape for x in arrays if isinstance(x, np.ndarray)]
+    listed = " and ".join(map(str, shapes))
+    if "broadcast" not in str(error) or len(shapes) < 2:
+        return str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error} (shapes {listed})"
+    sizes = itertools.zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1)
+    clash = next(f"axis {-k} has {sorted({*s} - {1})}" for k, s in enumerate(sizes, 1) if len({*s} - {1}) > 1)
+    return f"{name}: shapes {listed} do not broadcast: sizes must be equal or 1, and {clash} (-1 is the last axis)"
 
 
 class no_grad(contextlib.ContextDecorator):
@@ -233,25 +220,19 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
             continue
         check_fresh(node)
         g = grads.pop(node)
-        for parent, vjp in zip(node.parents, node.vjps, strict=True):
+        for parent, vjp in zip(node.parents, node.vjps or (), strict=True):
             part = unbroadcast(vjp(g), parent.shape).astype(parent.dtype, copy=False)
             grads[parent] = grads[parent] + part if parent in grads else part
-        if not retain_graph:
-            node.vjps = None
-    taken: set[int] = set()
+        node.vjps = node.vjps if retain_graph else None
     for leaf in leaves:
-        leaf.grad = _accumulate(leaf, grads[leaf], taken)
+        leaf.grad = _accumulate(leaf.grad, grads.pop(leaf), grads.values())
 
 
-def _accumulate(leaf: Node, g: np.ndarray, taken: set[int]) -> Tensor:
-    """The leaf's old gradient and g together, in an array that nobody else holds."""
-    g = np.asarray(g)
-    if leaf.grad is not None:
-        return wrap(leaf.grad._data + g)
-    if g.base is not None or id(g) in taken:  # a view, or the very array that another leaf has got
-        g = g.copy()
-    taken.add(id(g))
-    return wrap(g)
+def _accumulate(old: Tensor | None, g: Any, others: Iterable[np.ndarray]) -> Tensor:
+    """Both gradients together, in an array that is nobody else's: not a view, nor what another leaf will get."""
+    if old is not None:
+        return wrap(old._data + g)
+    return wrap(g.copy() if g.base is not None or any(g is other for other in others) else g)
 
 
 def note_change(array: np.ndarray) -> None:

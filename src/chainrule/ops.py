@@ -9,13 +9,25 @@ broadcasting, which `chainrule.autograd.unbroadcast` undoes for all.
 
 from __future__ import annotations
 
+import functools
+import math
+import string
+
 import numpy as np
 
 from chainrule.autograd import primitive
 
 __all__ = """
-    add sub mul div neg pow setitem cast exp log sqrt sin cos abs tanh sigmoid relu maximum minimum sum mean matmul
-    reshape transpose permute broadcast_to getitem
+    add sub mul div neg pow cast setitem sum_of_squares
+    exp log sqrt sin cos abs tanh sigmoid relu leaky_relu gelu softplus
+    maximum minimum where clip max min
+    sum mean var logsumexp softmax log_softmax
+    matmul einsum linear
+    reshape transpose permute broadcast_to concatenate cat stack split pad
+    getitem gather embedding
+    conv1d conv2d max_pool1d max_pool2d avg_pool1d avg_pool2d
+    batch_norm layer_norm
+    mse_loss hinge_loss cross_entropy binary_cross_entropy_with_logits
 """.split()
 
 # --- Arithmetic -------------------------------------------------------------------------------------------------
@@ -69,21 +81,6 @@ def pow(x, y):
             return g * np.where((x == 0) & (y >= 0), 0, out * np.log(x))
 
     return out, vjp_x, vjp_y
-
-
-@primitive
-def setitem(x, value, *, index):
-    """Copy of x with x[index] replaced by value; what `t[index] = value` records."""
-    out = x.copy()
-    out[index] = value
-    shape = out[index].shape
-
-    def vjp_x(g):
-        g = g.copy()
-        g[index] = 0
-        return g
-
-    return out, vjp_x, lambda g: np.broadcast_to(g[index], shape)
 
 
 @primitive
@@ -143,9 +140,14 @@ def tanh(x):
 
 @primitive
 def sigmoid(x):
-    """Logistic function 1 / (1 + exp(-x)), entry by entry, written so that no exponential overflows."""
-    out = np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+    """Logistic function 1 / (1 + exp(-x)), entry by entry."""
+    out = _logistic(x)
     return out, lambda g: g * out * (1 - out)
+
+
+def _logistic(x):
+    """1 / (1 + exp(-x)) written so that no exponential overflows: for x < 0 it is exp(x) / (1 + exp(x))."""
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 
 
 @primitive
@@ -153,6 +155,72 @@ def relu(x):
     """Rectifier max(x, 0), entry by entry; the slope at 0 is taken as 0."""
     out = np.maximum(x, 0)
     return out, lambda g: g * (out > 0)
+
+
+@primitive
+def leaky_relu(x, *, negative_slope=0.01):
+    """Entry x where x > 0, negative_slope * x elsewhere.
+
+    Source: Maas, Hannun and Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models, 2013, section 2.
+    """
+    return np.where(x > 0, x, negative_slope * x), lambda g: np.where(x > 0, g, negative_slope * g)
+
+
+@primitive
+def softplus(x, *, beta=1.0, threshold=20.0):
+    """Smooth rectifier log(1 + exp(beta * x)) / beta, entry by entry; x itself where beta * x > threshold."""
+    z = beta * x
+    soft = (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
+    return np.where(z > threshold, x, soft), lambda g: g * np.where(z > threshold, 1, _logistic(z))
+
+
+@primitive
+def gelu(x, *, approximate="none"):
+    """Entry x times the probability that a standard normal number is below x.
+
+    Args:
+        x: any **shape**, float.
+        approximate: "none" for the normal distribution itself, "tanh" for the usual approximation of it.
+
+    Raises:
+        ValueError: for another `approximate`.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016, section 2.
+    """
+    if approximate == "none":
+        below, density = _normal_cdf(x), np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    elif approximate == "tanh":
+        scale = math.sqrt(2 / math.pi)
+        t = np.tanh(scale * (x + 0.044715 * x**3))
+        below, density = (1 + t) / 2, (1 - t * t) / 2 * scale * (1 + 3 * 0.044715 * x * x)
+    else:
+        raise ValueError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
+    return x * below, lambda g: g * (below + x * density)
+
+
+def _normal_cdf(x):
+    """Probability that a standard normal number is below x, to about 1e-15.
+
+    NumPy has no error function. With u = |x| / sqrt(2) and t = 2 / (2 + u), erfc(u) = t exp(-u² + P(t)) with a
+    smooth P, here a Chebyshev sum. Source: Press et al., Numerical Recipes, 3rd ed., 2007, section 6.2.2.
+    """
+    u = np.abs(x) * math.sqrt(0.5)
+    t = 2 / (2 + u)
+    s, b, before = 2 * t - 1, 0.0, 0.0
+    first, *rest = _erfc_coefficients()
+    for c in reversed(rest):  # Clenshaw's recurrence
+        b, before = 2 * s * b - before + c, b
+    tail = t * np.exp(s * b - before + first - u * u) / 2
+    return np.where(x > 0, 1 - tail, tail)
+
+
+@functools.cache
+def _erfc_coefficients():
+    """Chebyshev coefficients of P, from math.erfc at nodes where it does not underflow."""
+    t = (np.cos(np.linspace(0, math.pi, 200)) + 1) / 2
+    u = 2 / t[t > 0.075] - 2
+    p = [math.log(math.erfc(v)) + v * v - math.log(2 / (2 + v)) for v in u]
+    return np.polynomial.chebyshev.chebfit(2 * t[t > 0.075] - 1, p, 24).tolist()
 
 
 # --- Choosing ---------------------------------------------------------------------------------------------------
@@ -175,6 +243,63 @@ def _share(x, y):
     return (np.greater(x, y).astype(np.float32) + np.greater_equal(x, y)) / 2
 
 
+@primitive
+def where(condition, x, y):
+    """Entry of x where condition holds, of y elsewhere."""
+    condition = np.asarray(condition, bool)
+    out = np.where(condition, x, y)
+    return out, None, lambda g: np.where(condition, g, 0), lambda g: np.where(condition, 0, g)
+
+
+@primitive
+def clip(x, *, min=None, max=None):
+    """Entries of x moved into [min, max]; None leaves that side open. The bounds themselves have slope 1."""
+    out = np.clip(x, min, max)
+    return out, lambda g: g * (out == x)
+
+
+@primitive
+def max(x, *, dim=None, keepdim=False):
+    """Largest entry along dim, or of all.
+
+    Among equals the first gets the gradient along dim, and all share it without dim, as in PyTorch
+    (`torch.max(x, dim)` returns the indices too; here `x.argmax(dim)` does).
+
+    Args:
+        x: any **shape**.
+        dim: one axis, or None for all of them.
+        keepdim: keep the axis, with size 1.
+
+    Raises:
+        ValueError: if there is no entry to choose from.
+    """
+    return _extreme(x, np.max, np.argmax, dim, keepdim)
+
+
+@primitive
+def min(x, *, dim=None, keepdim=False):
+    """Smallest entry along dim, or of all; equals are treated as in `max`."""
+    return _extreme(x, np.min, np.argmin, dim, keepdim)
+
+
+def _extreme(x, reduce, arg_reduce, dim, keepdim):
+    """Value and VJP of max and min."""
+    if dim is None:
+        out = reduce(x, keepdims=keepdim)
+        chosen = (x == out) | np.isnan(x)
+        return out, lambda g: g * chosen / int(chosen.sum())
+    index = np.expand_dims(arg_reduce(x, dim), dim)
+    out = np.take_along_axis(x, index, dim)
+    shape = x.shape
+
+    def vjp(g):
+        out = np.zeros(shape, g.dtype)
+        np.put_along_axis(out, index, _restore(g, dim, keepdim), dim)
+        return out
+
+    return out if keepdim else out.squeeze(dim), vjp
+
+
 # --- Sums and means ---------------------------------------------------------------------------------------------
 
 
@@ -192,6 +317,64 @@ def mean(x, *, dim=None, keepdim=False):
     out = x.mean(dim, keepdims=keepdim)
     count = _ratio(x, out)
     return out, lambda g: np.broadcast_to(_restore(g, dim, keepdim) / count, shape)
+
+
+@primitive
+def var(x, *, dim=None, correction=1, keepdim=False):
+    """Variance of the entries along dim (a number, a tuple, or None for all).
+
+    Args:
+        x: any **shape**, float.
+        dim: the axes to go over.
+        correction: the sum of squares is divided by the number of entries less this.
+        keepdim: keep the axes, with size 1.
+    """
+    centred = x - x.mean(dim, keepdims=True)
+    out = (centred * centred).sum(dim, keepdims=keepdim)
+    count = np.maximum(_ratio(x, out) - correction, 0).item()
+    return np.divide(out, count), lambda g: _restore(np.divide(2 * g, count), dim, keepdim) * centred
+
+
+@primitive
+def sum_of_squares(*xs):
+    """Sum of the squares of all entries of all inputs: the L2 penalty on a list of parameters."""
+    return math.fsum(float(np.vdot(x, x)) for x in xs), *((lambda g, x=x: 2 * g * x) for x in xs)
+
+
+@primitive
+def logsumexp(x, *, dim, keepdim=False):
+    """log(sum(exp(x))) along dim, shifted by the largest entry so that no exponential overflows.
+
+    Source: Blanchard, Higham and Higham, Accurately Computing the Log-Sum-Exp and Softmax Functions, 2021,
+    equation (1.3).
+    """
+    peak = x.max(dim, keepdims=True)
+    peak = np.where(np.isfinite(peak), peak, 0)
+    with np.errstate(divide="ignore"):
+        out = np.log(np.exp(x - peak).sum(dim, keepdims=True)) + peak
+    drop = () if keepdim else dim
+    return out.squeeze(drop), lambda g: _restore(g, dim, keepdim) * np.exp(x - out)
+
+
+@primitive
+def softmax(x, *, dim):
+    """exp(x) / sum(exp(x)) along dim, shifted by the largest entry so that no exponential overflows."""
+    out = np.exp(x - x.max(dim, keepdims=True))
+    out /= out.sum(dim, keepdims=True)
+
+    def vjp(g):
+        weighted = g * out
+        return weighted - out * weighted.sum(dim, keepdims=True)
+
+    return out, vjp
+
+
+@primitive
+def log_softmax(x, *, dim):
+    """Logarithm of softmax along dim, without forming the softmax."""
+    z = x - x.max(dim, keepdims=True)
+    out = z - np.log(np.exp(z).sum(dim, keepdims=True))
+    return out, lambda g: g - np.exp(out) * g.sum(dim, keepdims=True)
 
 
 def _restore(g, dim, keepdim):
@@ -235,11 +418,16 @@ def matmul(x, y):
 
     def vjp_y(g):
         if y.ndim == 2 and g.ndim > 1:  # one large product instead of many that would be summed
-            return x.reshape(-1, x.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+            return _rows(x).T @ _rows(g)
         out = a.swapaxes(-1, -2) @ full(g)
         return out[..., 0] if y.ndim == 1 else out
 
     return x @ y, vjp_x, vjp_y
+
+
+def _rows(x):
+    """The vectors along the last axis of x as the rows of one matrix."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _check_product(x, y):
@@ -251,6 +439,100 @@ def _check_product(x, y):
             f"matmul: shapes {x.shape} @ {y.shape} do not fit: the last axis of the first ({x.shape[-1]}) "
             f"must equal the {'only' if y.ndim == 1 else 'last but one'} axis of the second ({k})"
         )
+
+
+@primitive
+def einsum(equation, *xs):
+    """Sum of products over named axes, such as "ij,jk->ik" for the matrix product.
+
+    Args:
+        equation: one group of letters per input, then "->" and those of the result; "..." stands for any axes.
+        *xs: arrays whose axes the letters name. A letter may repeat within an input (its diagonal).
+
+    Raises:
+        ValueError: if the letters do not fit the inputs.
+    """
+    *groups, result = _letters(equation, [x.ndim for x in xs])
+    out = np.einsum(f"{','.join(groups)}->{result}", *xs, optimize=True)
+    size = {}
+    for group, x in zip(groups, xs, strict=True):
+        size |= {c: n for c, n in zip(group, x.shape, strict=True) if size.get(c, 1) == 1}
+
+    def vjp(i, g):
+        mine, others = groups[i], [(groups[k], x) for k, x in enumerate(xs) if k != i]
+        own = "".join(dict.fromkeys(mine))
+        known = [c for c in own if c in result or any(c in group for group, _ in others)]
+        left = ",".join([result, *(group for group, _ in others)])
+        part = np.einsum(f"{left}->{''.join(known)}", g, *(x for _, x in others), optimize=True)
+        part = np.asarray(part).reshape([size[c] if c in known else 1 for c in own])
+        if mine == own:
+            return np.broadcast_to(part, [size[c] for c in mine])
+        out = np.zeros([size[c] for c in mine], g.dtype)
+        np.einsum(f"{mine}->{own}", out)[...] = part  # a letter repeats: a writable view of the diagonal
+        return out
+
+    return out, None, *(functools.partial(vjp, i) for i in range(len(xs)))
+
+
+def _letters(equation, ndims):
+    """Letters of each input and of the result, with "..." and a missing result spelled out."""
+    left, arrow, result = equation.replace(" ", "").partition("->")
+    groups = left.split(",")
+    if len(groups) != len(ndims):
+        raise ValueError(f"einsum: {equation!r} names {len(groups)} inputs, got {len(ndims)}")
+    spare = "".join(c for c in string.ascii_letters if c not in equation)
+    more = [n - len(group.replace("...", "")) for n, group in zip(ndims, groups, strict=True)]
+    for n, group, extra in zip(ndims, groups, more, strict=True):
+        if extra < 0 or (extra and "..." not in group):
+            raise ValueError(f"einsum: {group!r} in {equation!r} does not name the axes of an input with {n}")
+    fill = [spare[len(spare) - n :] if n else "" for n in more]
+    groups = [group.replace("...", names) for group, names in zip(groups, fill, strict=True)]
+    widest = functools.reduce(lambda a, b: a if len(a) > len(b) else b, fill)
+    once = sorted(c for c in set(left) - set(".,") if left.count(c) == 1)
+    return *groups, result.replace("...", widest) if arrow else widest + "".join(once)
+
+
+@primitive
+def linear(x, weight, bias=None):
+    """Affine map x @ weight.T + bias.
+
+    Args:
+        x: **shape** (..., in_features).
+        weight: **shape** (out_features, in_features), as PyTorch keeps it.
+        bias: **shape** (out_features,), or None.
+
+    Returns:
+        **shape** (..., out_features).
+
+    Raises:
+        ValueError: if in_features or out_features disagree.
+    """
+    _check_linear(x, weight, bias)
+    rows = _rows(x)
+    out = rows @ weight.T
+    if bias is not None:
+        out += bias
+    return (
+        out.reshape(*x.shape[:-1], len(weight)),
+        lambda g: g @ weight,
+        lambda g: _rows(g).T @ rows,
+        lambda g: _column_sums(_rows(g)),
+    )
+
+
+def _column_sums(rows):
+    """Sum of the rows of a matrix, as a product by BLAS: much faster than rows.sum(0)."""
+    return np.ones(len(rows), rows.dtype) @ rows
+
+
+def _check_linear(x, weight, bias):
+    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"linear: x of shape {x.shape} does not fit weight of shape {weight.shape}: wanted x of shape "
+            f"(..., {weight.shape[-1] if weight.ndim else '?'}) for a weight of shape (out_features, in_features)"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: bias has shape {bias.shape}, wanted {weight.shape[:1]}, one per output")
 
 
 # --- Shape ------------------------------------------------------------------------------------------------------
@@ -285,13 +567,657 @@ def broadcast_to(x, *, shape):
 
 
 @primitive
+def concatenate(*xs, dim=0):
+    """Arrays one after another along an existing axis; takes a list too, as PyTorch's `cat`."""
+    axis = dim % xs[0].ndim if xs and xs[0].ndim else dim
+    ends = np.cumsum([x.shape[axis] for x in xs]) if xs and xs[0].ndim else []
+
+    def part(stop, size):
+        index = (slice(None),) * axis + (slice(stop - size, stop),)
+        return lambda g: g[index]
+
+    out = np.concatenate(xs, axis)
+    return out, *(part(stop, x.shape[axis]) for stop, x in zip(ends, xs, strict=True))
+
+
+cat = concatenate
+
+
+@primitive
+def stack(*xs, dim=0):
+    """Arrays of one shape along a new axis; takes a list too."""
+    return np.stack(xs, dim), *((lambda g, i=i: np.moveaxis(g, dim, 0)[i]) for i in range(len(xs)))
+
+
+def split(x, split_size_or_sections, dim=0):
+    """Tuple of consecutive parts of x along dim.
+
+    Args:
+        x: any **shape**.
+        split_size_or_sections: the size of every part (the last may be smaller), or a list with one size each.
+        dim: the axis to cut.
+
+    Raises:
+        ValueError: if the listed sizes do not add up to the axis.
+    """
+    n, sizes = x.shape[dim], split_size_or_sections
+    starts = [*range(0, n, sizes)] if isinstance(sizes, int) else [0, *np.cumsum(sizes)]
+    if not isinstance(sizes, int) and starts.pop() != n:
+        raise ValueError(f"split: sizes {list(sizes)} add up to {np.sum(sizes)}, axis {dim} has {n}")
+    before = (slice(None),) * (dim % x.ndim)
+    return tuple(getitem(x, (*before, slice(a, b))) for a, b in zip(starts, [*starts[1:], n], strict=True))
+
+
+@primitive
+def pad(x, *, pad, mode="constant", value=0.0):
+    """Array x with `value` around it.
+
+    Args:
+        x: any **shape**.
+        pad: how many on each side, last axis first: (left, right, top, bottom, …), as in PyTorch.
+        mode: "constant", the only one there is.
+        value: what to fill in.
+
+    Raises:
+        ValueError: if pad is no list of pairs for at most as many axes as x has, or for another mode.
+    """
+    if len(pad) % 2 or len(pad) > 2 * x.ndim or np.min(pad, initial=0) < 0 or mode != "constant":
+        raise ValueError(
+            f"pad: wanted up to {x.ndim} pairs of counts and mode 'constant', got {pad}, {mode!r}"
+        )
+    widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)][::-1]
+    inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.shape, strict=True))
+    return np.pad(x, widths, constant_values=value), lambda g: g[inside]
+
+
+# --- Picking by index -------------------------------------------------------------------------------------------
+
+
+@primitive
 def getitem(x, *, index):
     """Entries x[index], for basic and advanced indices; an entry taken twice gets both gradients."""
-    shape, dtype = x.shape, x.dtype
+    return x[index], _scatter(x, index)
+
+
+@primitive
+def setitem(x, value, *, index):
+    """Copy of x with x[index] replaced by value; what `t[index] = value` records."""
+    out = x.copy()
+    out[index] = value
+    shape = out[index].shape
+
+    def vjp_x(g):
+        g = g.copy()
+        g[index] = 0
+        return g
+
+    return out, vjp_x, lambda g: np.broadcast_to(g[index], shape)
+
+
+@primitive
+def gather(x, *, dim, index):
+    """Entries of x picked along one axis: out[i, j] = x[i, index[i, j]] for two axes and dim 1.
+
+    Args:
+        x: any **shape**.
+        dim: the axis that index counts along.
+        index: integers, with as many axes as x, none longer than in x except along dim.
+
+    Raises:
+        IndexError: if an index is not in 0 … size of the axis - 1.
+    """
+    _check_index("gather", index, x.shape[dim])
+    where = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    where[dim] = index
+    return x[tuple(where)], _scatter(x, tuple(where))
+
+
+@primitive
+def embedding(index, weight):
+    """Rows of a table: weight[index].
+
+    Args:
+        index: integers of any **shape**.
+        weight: **shape** (num_embeddings, embedding_dim).
+
+    Returns:
+        **shape** (*index.shape, embedding_dim).
+
+    Raises:
+        IndexError: if an index is not in 0 … num_embeddings - 1.
+    """
+    index = np.asarray(index)
+    _check_index("embedding", index, len(weight))
+    return weight[index], None, _scatter(weight, index)
+
+
+def _scatter(x, index):
+    """VJP of x[index]: each entry of g is added where it was taken from."""
+    shape = x.shape
+    parts = index if isinstance(index, tuple) else (index,)
+    once = all(i is None or i is Ellipsis or isinstance(i, int | slice) for i in parts)
 
     def vjp(g):
-        out = np.zeros(shape, dtype)
-        np.add.at(out, index, g)
+        out = np.zeros(shape, g.dtype)
+        if once:  # plain assignment is much faster, and right where no entry is taken twice
+            out[index] = g
+        else:
+            np.add.at(out, index, g)
         return out
 
-    return x[index], vjp
+    return vjp
+
+
+def _check_index(name, index, size):
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: indices are integers, got {index.dtype}")
+    if index.size and (index.min() < 0 or index.max() >= size):
+        bad = index[(index < 0) | (index >= size)].flat[0]
+        raise IndexError(f"{name}: index {bad} is out of range, wanted 0 to {size - 1}")
+
+
+# --- Windows: convolution and pooling ---------------------------------------------------------------------------
+
+
+@primitive
+def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
+    """Cross-correlation of images with filters, as one matrix product over all windows.
+
+    Inside, an image lies as (H, W, C), so that the C numbers of a pixel are neighbours in memory. What is
+    returned is a view of such an array, so a chain of convolutions never moves data back and forth.
+
+    Args:
+        x: **shape** (B, C, H, W).
+        weight: **shape** (O, C / groups, kh, kw).
+        bias: **shape** (O,), or None.
+        stride: step from window to window; a number, or a pair for (H, W), as the next two.
+        padding: zeros added on each side.
+        dilation: step from pixel to pixel within a window.
+        groups: C and O are cut into so many groups, and each sees only its own.
+
+    Returns:
+        **shape** (B, O, H', W') with H' = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1, W' alike.
+
+    Raises:
+        ValueError: if channels, groups or bias do not fit, or a window is larger than the image.
+
+    Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapters 2 and 4;
+    Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for Document Processing, 2006,
+    section 3.1 (windows as the rows of a matrix).
+    """
+    _check_conv("conv2d", x, weight, bias, groups)
+    frame = _Windows("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
+    size = (groups, len(weight) // groups, weight.shape[1], len(frame.places))
+    filters = weight.reshape(size).transpose(0, 3, 2, 1)  # (G, kh kw, C/G, O/G)
+
+    def vjp_x(g):
+        rows = frame.rows(g, groups)
+        return frame.scatter(rows @ filters[:, k].swapaxes(1, 2) for k in range(len(frame.places)))
+
+    def vjp_weight(g):
+        out = frame.columns(x, groups).swapaxes(1, 2) @ frame.rows(g, groups)
+        return out.reshape(filters.shape).transpose(0, 3, 2, 1).reshape(weight.shape)
+
+    out = frame.columns(x, groups) @ filters.reshape(groups, -1, size[1])
+    out = out.swapaxes(0, 1).reshape(*frame.shape, len(weight))
+    out = out if bias is None else out + bias
+    return out.transpose(0, 3, 1, 2), vjp_x, vjp_weight, lambda g: _column_sums(frame.rows(g, 1)[0])
+
+
+@primitive
+def conv1d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
+    """Cross-correlation of sequences with filters: `conv2d` on images one pixel high.
+
+    Args:
+        x: **shape** (B, C, L).
+        weight: **shape** (O, C / groups, k).
+        bias: **shape** (O,), or None.
+        stride: step from window to window.
+        padding: zeros added on each side.
+        dilation: step from entry to entry within a window.
+        groups: C and O are cut into so many groups, and each sees only its own.
+
+    Returns:
+        **shape** (B, O, L') with L' = (L + 2 padding - dilation (k - 1) - 1) // stride + 1.
+
+    Raises:
+        ValueError: if channels, groups or bias do not fit, or the window is longer than the sequence.
+    """
+    _check_conv("conv1d", x, weight, bias, groups)
+    steps = {"stride": _flat(stride, 1), "padding": _flat(padding, 0), "dilation": _flat(dilation, 1)}
+    out, vjp_x, vjp_w, vjp_b = conv2d.rule(x[:, :, None], weight[:, :, None], bias, groups=groups, **steps)
+    return (
+        out[:, :, 0],
+        lambda g: vjp_x(g[:, :, None])[:, :, 0],
+        lambda g: vjp_w(g[:, :, None])[:, :, 0],
+        lambda g: vjp_b(g[:, :, None]),
+    )
+
+
+@primitive
+def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
+    """Largest entry of each window; among equals the first gets the gradient.
+
+    Args:
+        x: **shape** (B, C, H, W), or any with H and W last.
+        kernel_size: size of a window; a number or a pair, as all that follow.
+        stride: step from window to window; kernel_size if None.
+        padding: border of minus infinity on each side.
+        dilation: step from pixel to pixel within a window.
+
+    Returns:
+        **shape** (..., H', W'), as for `conv2d`.
+
+    Raises:
+        ValueError: if a window is larger than the image.
+    """
+    stride = kernel_size if stride is None else stride
+    frame = _Windows("max_pool2d", x.shape, _pair(kernel_size), stride, padding, dilation)
+    image = frame.bordered(x, -np.inf)
+    out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
+
+    def vjp(g):
+        grad, free = np.zeros_like(image, g.dtype), np.ones(out.shape, bool)
+        for at in frame.places:
+            hit = free & (image[..., *at] == out)
+            grad[..., *at] += g * hit
+            free &= ~hit
+        return grad[..., *frame.inside]
+
+    return out, vjp
+
+
+@primitive
+def avg_pool2d(x, *, kernel_size, stride=None, padding=0):
+    """Mean of each window, the zeros of the padding included.
+
+    Args:
+        x: **shape** (B, C, H, W), or any with H and W last.
+        kernel_size: size of a window; a number or a pair, as all that follow.
+        stride: step from window to window; kernel_size if None.
+        padding: zeros added on each side.
+
+    Returns:
+        **shape** (..., H', W'), as for `conv2d`.
+
+    Raises:
+        ValueError: if a window is larger than the image.
+    """
+    stride = kernel_size if stride is None else stride
+    frame = _Windows("avg_pool2d", x.shape, _pair(kernel_size), stride, padding, 1)
+    image = frame.bordered(x, 0)
+    area, shape = len(frame.places), image.shape
+    out = functools.reduce(np.add, [image[..., *at] for at in frame.places]) / area
+
+    def vjp(g):
+        grad = np.zeros_like(g, shape=shape)
+        for at in frame.places:
+            grad[..., *at] += g / area
+        return grad[..., *frame.inside]
+
+    return out, vjp
+
+
+@primitive
+def max_pool1d(x, *, kernel_size, stride=None, padding=0, dilation=1):
+    """Largest entry of each window of a sequence, **shape** (..., L): `max_pool2d` on images one pixel high."""
+    steps = {"padding": _flat(padding, 0), "dilation": _flat(dilation, 1)}
+    return _pool1d(max_pool2d, x, kernel_size, stride, steps)
+
+
+@primitive
+def avg_pool1d(x, *, kernel_size, stride=None, padding=0):
+    """Mean of each window of a sequence, **shape** (..., L): `avg_pool2d` on images one pixel high."""
+    return _pool1d(avg_pool2d, x, kernel_size, stride, {"padding": _flat(padding, 0)})
+
+
+def _pool1d(pool, x, kernel_size, stride, steps):
+    stride = None if stride is None else _flat(stride, 1)
+    out, vjp = pool.rule(x[..., None, :], kernel_size=_flat(kernel_size, 1), stride=stride, **steps)
+    return out[..., 0, :], lambda g: vjp(g[..., None, :])[..., 0, :]
+
+
+class _Windows:
+    """Where the windows of a convolution or a pooling lie.
+
+    Attributes:
+        shape: (B, H', W'), the number of images and of windows along each axis.
+        places: for each pixel of a window, row by row, the slices that pick it from all windows at once.
+        inside: the slices that cut the border off again.
+    """
+
+    def __init__(self, name, shape, kernel, stride, padding, dilation):
+        *lead, height, width = shape
+        self.lead, self.padding = lead, _pair(padding)
+        self.inside = [slice(p, p + n) for p, n in zip(self.padding, (height, width), strict=True)]
+        axes, counts = [], []
+        for n, k, s, p, d in zip(
+            (height, width), kernel, _pair(stride), self.padding, _pair(dilation), strict=True
+        ):
+            count = (n + 2 * p - d * (k - 1) - 1) // s + 1
+            if count < 1:
+                raise ValueError(
+                    f"{name}: a window of {d * (k - 1) + 1} is larger than the image of {n} + 2 * {p}"
+                )
+            axes.append([slice(d * i, d * i + s * (count - 1) + 1, s) for i in range(k)])
+            counts.append(count)
+        self.shape = (*lead[:1], *counts)
+        self.places = [(row, column) for row in axes[0] for column in axes[1]]
+
+    def bordered(self, x, value):
+        """Images x, of shape (..., H, W), with a border of that value."""
+        if self.padding == (0, 0):
+            return x
+        size = [s.start + s.stop for s in self.inside]
+        out = np.full_like(x, value, shape=(*x.shape[:-2], *size))  # keeps the order of the axes in memory
+        out[..., *self.inside] = x
+        return out
+
+    def columns(self, x, groups):
+        """What each window sees as one row, for each group: (G, B H' W', kh kw C/G)."""
+        pixels = self.bordered(x, 0).transpose(0, 2, 3, 1)
+        out = np.empty((*self.shape, len(self.places), x.shape[1]), x.dtype)
+        for k, at in enumerate(self.places):
+            out[..., k, :] = pixels[:, *at]
+        return self._grouped(out, groups)
+
+    def rows(self, g, groups):
+        """One row of g for each window, for each group: (G, B H' W', O/G)."""
+        return self._grouped(g.transpose(0, 2, 3, 1)[..., None, :], groups)
+
+    def _grouped(self, x, groups):
+        *shape, n, channels = x.shape
+        x = x.reshape(math.prod(shape), n, groups, channels // groups)
+        return x.transpose(2, 0, 1, 3).reshape(groups, math.prod(shape), n * channels // groups)
+
+    def scatter(self, parts):
+        """Images, each pixel the sum of what the windows' parts (G, B H' W', C/G), one per place, say of it."""
+        batch, channels = self.lead
+        size = [s.stop + s.start for s in self.inside]
+        out = None
+        for at, part in zip(self.places, parts, strict=True):
+            out = np.zeros((batch, *size, channels), part.dtype) if out is None else out
+            out[:, *at] += part.swapaxes(0, 1).reshape(*self.shape, channels)
+        return out[:, *self.inside].transpose(0, 3, 1, 2)
+
+
+def _pair(n):
+    return (n, n) if isinstance(n, int) else tuple(n)
+
+
+def _flat(n, across):
+    """A number for one axis as a pair for two, the first of which has only one pixel."""
+    return (across, n) if isinstance(n, int) else (across, *n)
+
+
+def _check_conv(name, x, weight, bias, groups):
+    axes = {"conv1d": 3, "conv2d": 4}[name]
+    if x.ndim != axes or weight.ndim != axes:
+        letters = "L" if axes == 3 else "H, W"
+        raise ValueError(
+            f"{name}: wanted x of shape (B, C, {letters}) and weight of {axes} axes, got {x.shape} and {weight.shape}"
+        )
+    if x.shape[1] != weight.shape[1] * groups or len(weight) % groups:
+        raise ValueError(
+            f"{name}: x of shape {x.shape} has {x.shape[1]} channels, weight of shape {weight.shape} in {groups} "
+            f"group(s) wants {weight.shape[1] * groups}, and outputs in a multiple of {groups}"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(
+            f"{name}: bias has shape {bias.shape}, wanted {weight.shape[:1]}, one per output channel"
+        )
+
+
+# --- Normalisation ----------------------------------------------------------------------------------------------
+
+
+@primitive
+def batch_norm(
+    x, running_mean=None, running_var=None, weight=None, bias=None, *, training=False, momentum=0.1, eps=1e-5
+):
+    """Each channel shifted and scaled to mean 0 and variance 1, then by weight and bias.
+
+    Args:
+        x: **shape** (B, C) or (B, C, ...); statistics go over every axis but C.
+        running_mean: **shape** (C,), or None. In training it moves towards the batch's mean, in place.
+        running_var: **shape** (C,), or None. In training it moves towards the batch's unbiased variance.
+        weight: **shape** (C,), or None for 1.
+        bias: **shape** (C,), or None for 0.
+        training: use the batch's own statistics; otherwise the running ones, as constants.
+        momentum: how far the running statistics move.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: if training on one value per channel, whose variance says nothing.
+
+    Source: Ioffe and Szegedy, Batch Normalization, 2015, algorithm 1.
+    """
+    axes, view = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
+    if not training and running_mean is not None:
+        scale = 1 / np.sqrt(running_var.reshape(view) + eps)
+        normal, vjp_x = (x - running_mean.reshape(view)) * scale, lambda g: g * scale
+    else:
+        count = x.size // x.shape[1] if x.size else 0
+        if count < 2:
+            raise ValueError(
+                f"batch_norm: wanted more than 1 value per channel to train on, got shape {x.shape}"
+            )
+        normal, vjp_x, mean, variance = _normalise(x, axes, eps)
+        if training and running_mean is not None:
+            running_mean += momentum * (mean.ravel() - running_mean)
+            running_var += momentum * (variance.ravel() * (count / (count - 1)) - running_var)
+    w = 1 if weight is None else weight.reshape(view)
+    out = normal * w + (0 if bias is None else bias.reshape(view))
+    by_channel = lambda g: np.moveaxis(
+        g, 1, -1
+    )  # what was stretched is then in front, as unbroadcast wants it
+    return out, lambda g: vjp_x(g * w), None, None, lambda g: by_channel(g * normal), by_channel
+
+
+@primitive
+def layer_norm(x, normalized_shape, weight=None, bias=None, *, eps=1e-5):
+    """Last axes of x shifted and scaled to mean 0 and variance 1, then by weight and bias.
+
+    Args:
+        x: **shape** (..., *normalized_shape).
+        normalized_shape: the last axes, as a number or a tuple.
+        weight: **shape** normalized_shape, or None for 1.
+        bias: **shape** normalized_shape, or None for 0.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: if x does not end in normalized_shape.
+
+    Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation (3).
+    """
+    wanted = tuple(np.ravel(normalized_shape).tolist())
+    if x.shape[x.ndim - len(wanted) :] != wanted:
+        raise ValueError(f"layer_norm: x of shape {x.shape} does not end in normalized_shape {wanted}")
+    normal, vjp_x, *_ = _normalise(x, tuple(range(-len(wanted), 0)), eps)
+    w = 1 if weight is None else weight
+    out = normal * w + (0 if bias is None else bias)
+    return out, lambda g: vjp_x(g * w), None, lambda g: g * normal, lambda g: g
+
+
+def _normalise(x, axes, eps):
+    """Array x with mean 0 and variance 1 over the axes, the VJP of that, the mean and the variance."""
+    mean = x.mean(axes, keepdims=True)
+    centred = x - mean
+    variance = (centred * centred).mean(axes, keepdims=True)
+    scale = 1 / np.sqrt(variance + eps)
+    normal = centred * scale
+
+    def vjp(g):
+        along = (g * normal).mean(axes, keepdims=True)
+        return scale * (g - g.mean(axes, keepdims=True) - normal * along)
+
+    return normal, vjp, mean, variance
+
+
+# --- Losses -----------------------------------------------------------------------------------------------------
+
+
+@primitive
+def mse_loss(x, target, *, reduction="mean"):
+    """Squared difference of x and target.
+
+    Args:
+        x: any **shape**, float.
+        target: the same **shape**.
+        reduction: "mean" over the entries, "sum", or "none".
+
+    Raises:
+        ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
+    """
+    _check_same("mse_loss", x, target)
+    difference = x - target
+    out, spread = _reduced(difference * difference, reduction)
+    return out, lambda g: spread(g) * 2 * difference, lambda g: spread(g) * -2 * difference
+
+
+@primitive
+def hinge_loss(x, target, *, reduction="mean"):
+    """How far target * x falls short of a margin of 1: max(0, 1 - target * x).
+
+    Args:
+        x: scores of any **shape**.
+        target: -1 or 1, the same **shape**; a constant.
+        reduction: "mean" over the entries, "sum", or "none".
+
+    Raises:
+        ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
+
+    Source: Cortes and Vapnik, Support-Vector Networks, 1995, section 3 (the slack of a soft margin).
+    """
+    _check_same("hinge_loss", x, target)
+    target = np.asarray(target, x.dtype)
+    losses = np.maximum(1 - target * x, 0)
+    out, spread = _reduced(losses, reduction)
+    return out, lambda g: spread(g) * -target * (losses > 0)
+
+
+@primitive
+def binary_cross_entropy_with_logits(x, target, *, reduction="mean"):
+    """Cross-entropy of a target in [0, 1] and sigmoid(x): log(1 + exp(x)) - target * x.
+
+    Args:
+        x: logits of any **shape**.
+        target: probabilities of the same **shape**.
+        reduction: "mean" over the entries, "sum", or "none".
+
+    Raises:
+        ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
+    """
+    _check_same("binary_cross_entropy_with_logits", x, target)
+    target = np.asarray(target, x.dtype)
+    losses = np.maximum(x, 0) - target * x + np.log1p(np.exp(-np.abs(x)))
+    out, spread = _reduced(losses, reduction)
+    return out, lambda g: spread(g) * (_logistic(x) - target), lambda g: spread(g) * -x
+
+
+@primitive
+def cross_entropy(x, target, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """Cross-entropy of a target and softmax(x), from the logits x in one stable step.
+
+    Args:
+        x: logits of **shape** (B, C), (B, C, ...) or (C,).
+        target: integer labels of **shape** (B,), (B, ...) or (), or probabilities of the shape of x.
+        ignore_index: label of entries that count for nothing.
+        reduction: "mean" (over labels that count, or over rows of probabilities), "sum", or "none".
+        label_smoothing: the share of the target that is spread evenly over all classes.
+
+    Returns:
+        **shape** () unless reduction is "none"; then one loss per label.
+
+    Raises:
+        ValueError: if the shapes do not fit, a label is not in 0 … C - 1, or for another reduction.
+
+    Source: Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3; label smoothing: Szegedy et
+    al., Rethinking the Inception Architecture, 2016, section 7.
+    """
+    target = np.asarray(target)
+    rule = _entropy_of_labels if target.dtype.kind in "iub" else _entropy_of_probabilities
+    labels = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
+    wanted = labels if rule is _entropy_of_labels else x.shape
+    if x.ndim == 0 or target.shape != wanted:
+        raise ValueError(
+            f"cross_entropy: logits of shape {x.shape} want labels of shape {labels} or probabilities of shape "
+            f"{x.shape}, got {target.dtype} of shape {target.shape}"
+        )
+    return rule(x, target, reduction, label_smoothing, ignore_index)
+
+
+def _entropy_of_labels(x, labels, reduction, smoothing, ignore_index):
+    dim = int(x.ndim > 1)
+    rows = np.moveaxis(x, dim, -1).reshape(labels.size, x.shape[dim])
+    flat, each, classes = labels.ravel(), np.arange(labels.size), x.shape[dim]
+    counts = flat != ignore_index
+    _check_labels(flat[counts], classes)
+    flat = np.where(counts, flat, 0)
+    p, log_p = _softmax_rows(rows)
+    losses = -log_p[each, flat] * (1 - smoothing)
+    if smoothing:
+        losses -= log_p.sum(1) * (smoothing / classes)
+    out, spread = _reduced((losses * counts).reshape(labels.shape), reduction, int(counts.sum()))
+
+    def vjp(g):
+        out = p - smoothing / classes
+        out[each, flat] -= 1 - smoothing
+        out *= (spread(g) * counts.reshape(labels.shape)).reshape(-1, 1)
+        shape = (*labels.shape, classes)
+        return np.moveaxis(out.reshape(shape), -1, dim)
+
+    return out, vjp
+
+
+def _entropy_of_probabilities(x, target, reduction, smoothing, _):
+    dim = int(x.ndim > 1)
+    z = x - x.max(dim, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(dim, keepdims=True))
+    q = target * (1 - smoothing) + smoothing / x.shape[dim]
+    out, spread = _reduced(-(q * log_p).sum(dim), reduction)
+    grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), x.shape[:1] * dim + x.shape[2:]), dim)
+    return (
+        out,
+        lambda g: grow(g) * (np.exp(log_p) * q.sum(dim, keepdims=True) - q),
+        lambda g: grow(g) * (smoothing - 1) * log_p,
+    )
+
+
+def _softmax_rows(rows):
+    """Softmax of each row, and its logarithm."""
+    z = rows - rows.max(1, keepdims=True)
+    p = np.exp(z)
+    total = p @ np.ones((p.shape[1], 1), p.dtype)  # by BLAS: p.sum(1) is slow for short rows
+    p /= total
+    z -= np.log(total)
+    return p, z
+
+
+def _reduced(losses, reduction, count=None):
+    """Reduced losses, and the function that hands the gradient of the result to each single loss."""
+    count = losses.size if count is None else count
+    if reduction == "none":
+        return losses, lambda g: g
+    if reduction == "sum":
+        return losses.sum(), lambda g: g
+    if reduction == "mean":
+        return np.divide(losses.sum(), count, dtype=losses.dtype), lambda g: np.divide(
+            g, count, dtype=g.dtype
+        )
+    raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def _check_same(name, x, target):
+    if np.shape(x) != np.shape(target):
+        raise ValueError(
+            f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must have one shape"
+        )
+
+
+def _check_labels(labels, classes):
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        bad = labels[(labels < 0) | (labels >= classes)][0]
+        raise ValueError(
+            f"cross_entropy: label {bad} is out of range, {classes} classes want 0 to {classes - 1}"
+        )

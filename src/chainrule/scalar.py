@@ -29,7 +29,7 @@ class Value:
         return Value(self.data * y.data, [(self, y.data), (y, self.data)])
 
     def __pow__(self, n):
-        return Value(self.data**n, [(self, n * self.data ** (n - 1))])
+        return Value(self.data**n, [(self, n * self.data ** (n - 1) if n else 0.0)])
 
     def exp(self):
         """Exponential: e to the power of this value."""

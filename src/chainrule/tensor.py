@@ -63,6 +63,16 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+def _swapped(name: str) -> Callable[..., Any]:
+    """The op of that name as the method of its second input: what 2 - t calls."""
+    return lambda self, x: getattr(ops, name)(x, self)
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    """The op of that name as the operator that changes its first input."""
+    return lambda self, y: self._become(getattr(ops, name)(self, y))
+
+
 class Tensor:
     """Array with a memory: its value, and the graph behind it.
 
@@ -131,7 +141,7 @@ class Tensor:
                 "or pass dtype=np.float32"
             )
         if wanted != self.requires_grad:
-            self.node = autograd.Node("leaf", [], [], self._data) if wanted else None
+            self.node = autograd.Node("leaf", [], self._data) if wanted else None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """This tensor, with requires_grad set."""
@@ -234,53 +244,15 @@ class Tensor:
 
     # Operators.
 
-    def __add__(self, y: Any) -> Tensor:
-        return ops.add(self, y)
-
-    def __radd__(self, x: Any) -> Tensor:
-        return ops.add(x, self)
-
-    def __sub__(self, y: Any) -> Tensor:
-        return ops.sub(self, y)
-
-    def __rsub__(self, x: Any) -> Tensor:
-        return ops.sub(x, self)
-
-    def __mul__(self, y: Any) -> Tensor:
-        return ops.mul(self, y)
-
-    def __rmul__(self, x: Any) -> Tensor:
-        return ops.mul(x, self)
-
-    def __truediv__(self, y: Any) -> Tensor:
-        return ops.div(self, y)
-
-    def __rtruediv__(self, x: Any) -> Tensor:
-        return ops.div(x, self)
-
-    def __pow__(self, y: Any) -> Tensor:
-        return ops.pow(self, y)
-
-    def __rpow__(self, x: Any) -> Tensor:
-        return ops.pow(x, self)
-
-    def __matmul__(self, y: Any) -> Tensor:
-        return ops.matmul(self, y)
-
-    def __rmatmul__(self, x: Any) -> Tensor:
-        return ops.matmul(x, self)
+    __add__, __sub__, __mul__, __truediv__ = map(_method, ("add", "sub", "mul", "div"))
+    __radd__, __rsub__, __rmul__, __rtruediv__ = map(_swapped, ("add", "sub", "mul", "div"))
+    __pow__, __matmul__, __neg__, __abs__ = map(_method, ("pow", "matmul", "neg", "abs"))
+    __rpow__, __rmatmul__ = map(_swapped, ("pow", "matmul"))
+    __pos__ = clone
+    __iadd__, __isub__, __imul__, __itruediv__ = map(_in_place, ("add", "sub", "mul", "div"))
 
     def __mod__(self, y: Any) -> Tensor:
         return self - (self // y) * y  # the quotient is a step function: constant wherever it has a slope
-
-    def __neg__(self) -> Tensor:
-        return ops.neg(self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return ops.abs(self)
 
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem(self, index)
@@ -388,18 +360,6 @@ class Tensor:
         if out.node is not None:
             self.node = out.node
         return self
-
-    def __iadd__(self, y: Any) -> Tensor:
-        return self._become(ops.add(self, y))
-
-    def __isub__(self, y: Any) -> Tensor:
-        return self._become(ops.sub(self, y))
-
-    def __imul__(self, y: Any) -> Tensor:
-        return self._become(ops.mul(self, y))
-
-    def __itruediv__(self, y: Any) -> Tensor:
-        return self._become(ops.div(self, y))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._become(ops.setitem(self, value, index))

@@ -1,0 +1,175 @@
+"""What is composed from the ops, with no derivative rule of its own.
+
+The first half says again, step by step, what `chainrule.ops` does in one fused op each: the teaching versions.
+They take the same arguments and give the same numbers and gradients, with more nodes and more memory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.tensor import Tensor, wrap
+
+# --- What ops.py fuses, step by step ----------------------------------------------------------------------------
+
+
+def linear(x: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Affine map x @ weight.T + bias as a product and a sum.
+
+    Args:
+        x: **shape** (..., in_features).
+        weight: **shape** (out_features, in_features).
+        bias: **shape** (out_features,), or None.
+
+    Returns:
+        **shape** (..., out_features).
+    """
+    out = ops.matmul(x, weight.T)
+    return out if bias is None else out + bias
+
+
+def softmax(x: Tensor, dim: int) -> Tensor:
+    """Softmax along dim as exponentials divided by their sum, of the **shape** of x.
+
+    The largest entry is subtracted first as a constant: it changes nothing but the range of the exponentials.
+    """
+    exponentials = ops.exp(x - constant(x).max(dim, keepdim=True))
+    return exponentials / exponentials.sum(dim, keepdim=True)
+
+
+def log_softmax(x: Tensor, dim: int) -> Tensor:
+    """Logarithm of the softmax along dim as a difference, of the **shape** of x."""
+    shifted = x - constant(x).max(dim, keepdim=True)
+    return shifted - ops.log(ops.exp(shifted).sum(dim, keepdim=True))
+
+
+def cross_entropy(x: Tensor, target: Any) -> Tensor:
+    """Mean cross-entropy of labels and softmax(x), as minus the mean log-probability of the labels.
+
+    Args:
+        x: logits of **shape** (B, C).
+        target: integer labels of **shape** (B,).
+
+    Returns:
+        **shape** ().
+    """
+    return -log_softmax(x, 1)[np.arange(len(x)), np.asarray(target)].mean()
+
+
+def mse_loss(x: Tensor, target: Any) -> Tensor:
+    """Mean squared difference of x and target, of one **shape**."""
+    return ((x - target) ** 2).mean()
+
+
+def hinge_loss(x: Tensor, target: Any) -> Tensor:
+    """Mean of max(0, 1 - target * x), for targets -1 and 1 of the **shape** of x."""
+    return ops.relu(1 - x * target).mean()
+
+
+def binary_cross_entropy_with_logits(x: Tensor, target: Any) -> Tensor:
+    """Mean cross-entropy of targets in [0, 1] and sigmoid(x), of one **shape**."""
+    return (ops.softplus(x) - x * target).mean()
+
+
+def batch_norm(x: Tensor, weight: Any = 1.0, bias: Any = 0.0, eps: float = 1e-5) -> Tensor:
+    """Each column of x shifted and scaled to mean 0 and variance 1, then by weight and bias.
+
+    Args:
+        x: **shape** (B, C).
+        weight: **shape** (C,), or a number.
+        bias: **shape** (C,), or a number.
+        eps: added to the variance.
+    """
+    centred = x - x.mean(0)
+    return centred / ops.sqrt((centred * centred).mean(0) + eps) * weight + bias
+
+
+def layer_norm(x: Tensor, weight: Any = 1.0, bias: Any = 0.0, eps: float = 1e-5) -> Tensor:
+    """Each vector along the last axis shifted and scaled to mean 0 and variance 1, then by weight and bias.
+
+    Args:
+        x: **shape** (..., D).
+        weight: **shape** (D,), or a number.
+        bias: **shape** (D,), or a number.
+        eps: added to the variance.
+    """
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / ops.sqrt((centred * centred).mean(-1, keepdim=True) + eps) * weight + bias
+
+
+# --- What has no op of its own ----------------------------------------------------------------------------------
+
+
+def constant(x: Any) -> Tensor:
+    """The same values, outside the graph; for a Tensor they share memory."""
+    return x.detach() if isinstance(x, Tensor) else wrap(x)
+
+
+def one_hot(index: Any, num_classes: int, dtype: Any = np.float32) -> Tensor:
+    """Rows of zeros with a 1 where the index says.
+
+    Args:
+        index: integers of any **shape**.
+        num_classes: length of a row.
+        dtype: dtype of the result.
+
+    Returns:
+        **shape** (*index.shape, num_classes).
+
+    Raises:
+        IndexError: if an index is not in 0 … num_classes - 1.
+    """
+    return ops.embedding(index, np.eye(num_classes, dtype=dtype))
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Any = None) -> Tensor:
+    """Entries of x set to 0 with probability p, the others divided by 1 - p.
+
+    Args:
+        x: any **shape**.
+        p: the probability, in [0, 1).
+        training: if False, x is returned as it is.
+        generator: a NumPy Generator, or a seed for a new one.
+
+    Raises:
+        ValueError: if p is not in [0, 1).
+
+    Source: Srivastava et al., Dropout, JMLR 15 (2014), section 4 (here with the scaling done in training).
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p is a probability in [0, 1), got {p}")
+    if not training or p == 0:
+        return x
+    kept = np.random.default_rng(generator).random(x.shape) >= p
+    return x * (kept.astype(x.dtype) / (1 - p))
+
+
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None, is_causal: bool = False
+) -> Tensor:
+    """Attention: averages of the values, weighted by how well each query fits each key.
+
+    Args:
+        query: **shape** (..., L, E).
+        key: **shape** (..., S, E).
+        value: **shape** (..., S, V).
+        attn_mask: booleans, True where a query may look, or numbers added to the scores; it broadcasts to
+            **shape** (..., L, S).
+        is_causal: let query i look at keys 0 … i only.
+
+    Returns:
+        **shape** (..., L, V).
+
+    Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2.1, equation (1).
+    """
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    if is_causal:
+        scores = ops.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -math.inf)
+    if attn_mask is not None:
+        mask = np.asarray(attn_mask)
+        scores = ops.where(mask, scores, -math.inf) if mask.dtype == bool else scores + attn_mask
+    return ops.softmax(scores, -1) @ value

@@ -1,0 +1,86 @@
+"""The checks: they pass what is right, catch what is wrong, and say where."""
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule import Tensor, ops
+from chainrule.autograd import primitive
+from chainrule.checks import assert_same_as_torch, check_grad, hessian_vector_product
+
+X = np.random.default_rng(0).standard_normal((3, 2))
+
+
+@primitive
+def slightly_wrong(x):
+    """Cube of x with a gradient that is wrong in one entry."""
+
+    def vjp(g):
+        out = g * 3 * x * x
+        out.flat[-1] *= 1.001
+        return out
+
+    return x**3, vjp
+
+
+def test_right_gradients_pass():
+    assert check_grad(lambda x: (x.tanh() * 2).sum(), X) < 1e-8
+    assert check_grad(ops.matmul, X, X.T) < 1e-8
+    assert check_grad(ops.exp, 0.5) < 1e-8
+    assert check_grad(lambda x, i: x[i], X.astype(np.float32), np.array([0, 0, 2])) < 1e-8
+    assert check_grad(lambda x: x * 1, np.zeros((0, 3))) == 0
+
+
+def test_wrong_gradients_are_named():
+    with pytest.raises(AssertionError, match="gradient along a random direction"):
+        check_grad(slightly_wrong, X)
+
+
+def test_an_error_that_the_random_direction_is_blind_to_is_found_by_coordinate():
+    rng = np.random.default_rng(0)
+    rng.standard_normal(3)
+    v = rng.standard_normal(3)  # the direction that check_grad draws for its second input
+    blind = np.array([v[1], -v[0], 0.0])
+    wrong = primitive(lambda x, y: (x * y, lambda g: g * y, lambda g: g * x + blind))
+    with pytest.raises(AssertionError, match=r"gradient in input 1 at \(0,\)"):
+        check_grad(lambda x, y: wrong(x, y).sum(), np.ones(3), np.ones(3))
+
+
+def test_missing_gradient_is_seen():
+    lost = primitive(lambda x, y: (x * y, lambda g: g * y, None))
+    with pytest.raises(AssertionError, match="gradient"):
+        check_grad(lost, np.ones(3), np.ones(3))
+
+
+def test_nothing_to_differentiate():
+    with pytest.raises(ValueError, match="no input has a float dtype"):
+        check_grad(lambda x: x, np.array([1, 2]))
+
+
+def test_hessian_vector_product_is_torchs():
+    rng = np.random.default_rng(1)
+    a, x, v = rng.standard_normal((4, 3)), rng.standard_normal(3), rng.standard_normal(3)
+    got = hessian_vector_product(lambda t: (Tensor(a) @ t).tanh().exp().sum(), x, v)
+
+    def theirs(t):
+        return (torch.tensor(a) @ t).tanh().exp().sum()
+
+    grad = torch.func.grad(theirs)
+    _, wanted = torch.func.jvp(grad, (torch.tensor(x),), (torch.tensor(v),))
+    np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-7, atol=1e-8)
+    with pytest.raises(ValueError, match=r"v has shape \(2,\), wanted that of x, \(3,\)"):
+        hessian_vector_product(lambda t: t.sum(), x, v[:2])
+
+
+def test_same_as_torch():
+    assert assert_same_as_torch(ops.exp, torch.exp, X) < 1e-12
+    assert assert_same_as_torch(ops.exp, torch.exp, X, dtype=np.float32, tol=1e-5) < 1e-5
+    assert assert_same_as_torch(lambda x: x > 0, lambda x: x > 0, X) == 0
+    with pytest.raises(AssertionError, match="the value differs from PyTorch's by"):
+        assert_same_as_torch(ops.exp, lambda x: x.exp() + 1e-6, X)
+    with pytest.raises(AssertionError, match="the gradient of input 0 differs"):
+        assert_same_as_torch(slightly_wrong, lambda x: x**3, X)
+    with pytest.raises(AssertionError, match=r"of shape \(2,\), PyTorch has float64 of shape \(3,\)"):
+        assert_same_as_torch(lambda x: x.sum(0), lambda x: x.sum(1), X)
+    with pytest.raises(AssertionError, match="the value: float32"):
+        assert_same_as_torch(lambda x: x.float(), lambda x: x, X)

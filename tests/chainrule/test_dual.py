@@ -1,0 +1,70 @@
+"""Forward mode: against torch.func, against reverse mode, nested, and in the shapes it claims."""
+
+import numpy as np
+import pytest
+import torch
+
+from chainrule import Tensor, dual
+from chainrule.dual import Dual, derivative, gradient, jvp
+
+FUNCTIONS = {
+    "arithmetic": (lambda m, x: (x * x + 2) / (1 + x) - x / 3 - 4 / (x + 5) + (-x) * 0.5),
+    "powers": (lambda m, x: x**3 + x**-1 + (x + 1) ** 0.5 + 2.0**x + x**0),
+    "functions": (lambda m, x: m.exp(x) * m.sin(x) + m.cos(m.log(x)) + m.sqrt(x) * m.tanh(x) + m.sigmoid(x)),
+    "relu": (lambda m, x: m.relu(x - 1) * x),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
+def test_jvp_is_torchs(name, shape):
+    rng = np.random.default_rng(1)
+    f, x, v = FUNCTIONS[name], np.asarray(rng.uniform(0.2, 2, shape)), np.asarray(rng.standard_normal(shape))
+    value, tangent = jvp(lambda t: f(dual, t), x, v)
+    wanted = torch.func.jvp(lambda t: f(torch, t), (torch.tensor(x),), (torch.tensor(v),))
+    np.testing.assert_allclose(value, wanted[0].numpy(), rtol=1e-12)
+    np.testing.assert_allclose(tangent, wanted[1].numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("at", [0.3, 1.7])
+def test_nested_duals_give_higher_derivatives(name, at):
+    f = FUNCTIONS[name]
+    ours, theirs = derivative(derivative(derivative(lambda t: f(dual, t)))), lambda t: f(torch, t)
+    for _ in range(3):
+        theirs = torch.func.grad(theirs)
+    assert ours(at) == pytest.approx(theirs(torch.tensor(at, dtype=torch.float64)).item(), rel=1e-9, abs=1e-9)
+
+
+def test_forward_and_reverse_agree():
+    rng = np.random.default_rng(2)
+    w, x = rng.standard_normal((3, 4)), rng.standard_normal(4)
+    v = rng.standard_normal(4)
+    leaf = Tensor(x, requires_grad=True)
+    ((Tensor(w) @ leaf).tanh() ** 2).sum().backward()
+    value, tangent = jvp(lambda t: dual.sum(dual.tanh(w @ t) ** 2), x, v)
+    assert tangent == pytest.approx(leaf.grad.numpy() @ v, rel=1e-12)
+    grads = gradient(lambda t: dual.sum(dual.tanh(w @ t) ** 2), x)
+    np.testing.assert_allclose(grads, leaf.grad.numpy(), rtol=1e-12)
+    assert value == pytest.approx((np.tanh(w @ x) ** 2).sum())
+
+
+def test_matmul_indexing_and_order():
+    a, b = np.arange(4.0).reshape(2, 2), np.array([[1.0, 2.0], [3.0, 4.0]])
+    x = Dual(a, b)
+    np.testing.assert_array_equal((x @ a).tangent, b @ a)
+    np.testing.assert_array_equal((a @ x).tangent, a @ b)
+    np.testing.assert_array_equal((x @ x).tangent, b @ a + a @ b)
+    np.testing.assert_array_equal((a - x)[0].tangent, -b[0])
+    assert Dual(a)[0].tangent == 0.0 and "Dual(" in repr(x)
+    assert (Dual(1.0) < 2) and (Dual(1.0) > Dual(0.0))
+
+
+def test_constants_have_no_tangent():
+    assert derivative(lambda x: 3.0)(1.0) == 0.0
+    assert jvp(lambda x: 2 * x**2, 3.0, 1.0) == (18.0, 12.0)
+
+
+def test_direction_of_another_shape():
+    with pytest.raises(ValueError, match=r"the direction has shape \(3,\), wanted that of x, \(2,\)"):
+        jvp(lambda x: x, np.ones(2), np.ones(3))

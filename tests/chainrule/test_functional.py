@@ -1,0 +1,100 @@
+"""The compositions: equal to the fused ops in value and gradient, and to PyTorch where there is no op."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from chainrule import Tensor, functional, ops
+from chainrule.checks import assert_same_as_torch, check_grad
+
+rng = np.random.default_rng(0)
+X, W, B = rng.standard_normal((6, 4)), rng.standard_normal((3, 4)), rng.standard_normal(3)
+D = rng.standard_normal(4)
+LABELS = np.array([0, 3, 2, 1, 1, 0])
+SIGNS = np.where(X > 0.3, 1.0, -1.0)
+
+TWINS = {
+    "linear": (functional.linear, ops.linear, (X, W, B)),
+    "linear without bias": (functional.linear, ops.linear, (X[None], W)),
+    "softmax": (lambda x: functional.softmax(x, 1), lambda x: ops.softmax(x, 1), (X,)),
+    "softmax along 0": (lambda x: functional.softmax(x, 0), lambda x: ops.softmax(x, 0), (X,)),
+    "log_softmax": (lambda x: functional.log_softmax(x, -1), lambda x: ops.log_softmax(x, -1), (X,)),
+    "cross_entropy": (
+        lambda x: functional.cross_entropy(x, LABELS), lambda x: ops.cross_entropy(x, LABELS), (X,)
+    ),
+    "mse_loss": (functional.mse_loss, ops.mse_loss, (X, X[::-1].copy())),
+    "hinge_loss": (lambda x: functional.hinge_loss(x, SIGNS), lambda x: ops.hinge_loss(x, SIGNS), (X,)),
+    "binary_cross_entropy_with_logits": (
+        functional.binary_cross_entropy_with_logits, ops.binary_cross_entropy_with_logits, (X, (X > 0) * 0.8)
+    ),
+    "batch_norm": (
+        functional.batch_norm,
+        lambda x, w, b: ops.batch_norm(x, None, None, w, b, training=True),
+        (X, D, D[::-1].copy()),
+    ),
+    "layer_norm": (functional.layer_norm, lambda x, w, b: ops.layer_norm(x, 4, w, b), (X, D, D[::-1].copy())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_composed_equals_fused(name):
+    composed, fused, arrays = TWINS[name]
+    results = []
+    for f in (composed, fused):
+        inputs = [Tensor(a, requires_grad=True) for a in arrays]
+        out = f(*inputs)
+        out.backward(np.cos(np.arange(out.size).reshape(out.shape)))
+        results.append([out.numpy(), *(x.grad.numpy() for x in inputs)])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_composed_agrees_with_differences(name):
+    composed, _, arrays = TWINS[name]
+    check_grad(composed, *arrays)
+
+
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"mask": "bool"}, {"mask": "float"}])
+def test_attention_is_torchs(options):
+    q, k, v = (rng.standard_normal((2, 3, n, 4)) for n in (5, 5, 5))
+    mask = {"bool": rng.random((5, 5)) < 0.7, "float": rng.standard_normal((5, 5)), None: None}[
+        options.pop("mask", None)
+    ]
+    if mask is not None and mask.dtype == bool:
+        mask[:, 0] = True  # a query that may look nowhere has no answer
+    assert_same_as_torch(
+        lambda *x: functional.scaled_dot_product_attention(*x, attn_mask=mask, **options),
+        lambda *x: F.scaled_dot_product_attention(
+            *x, attn_mask=None if mask is None else torch.tensor(mask), **options
+        ),
+        q, k, v,
+    )  # fmt: skip
+
+
+def test_causal_attention_leaks_exactly_nothing():
+    q, k, v = (Tensor(rng.standard_normal((1, 4, 2)), requires_grad=True) for _ in range(3))
+    functional.scaled_dot_product_attention(q, k, v, is_causal=True)[0, 1].sum().backward()
+    assert not k.grad.numpy()[0, 2:].any() and not v.grad.numpy()[0, 2:].any()
+    assert v.grad.numpy()[0, :2].all()
+
+
+def test_one_hot_is_torchs():
+    index = np.array([[0, 2], [1, 1]])
+    wanted = F.one_hot(torch.tensor(index), 3).numpy()
+    np.testing.assert_array_equal(functional.one_hot(index, 3).numpy(), wanted)
+    assert functional.one_hot(Tensor([1]), 2, np.float64).dtype == np.float64
+
+
+def test_dropout():
+    x = Tensor(np.ones((200, 50), np.float32), requires_grad=True)
+    out = functional.dropout(x, 0.25, generator=3)
+    assert np.unique(out.numpy()).tolist() == pytest.approx([0, 4 / 3]) and out.dtype == np.float32
+    assert abs(out.numpy().mean() - 1) < 0.02
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), out.numpy())
+    np.testing.assert_array_equal(functional.dropout(x, 0.25, generator=3).numpy(), out.numpy())
+    assert functional.dropout(x, 0.25, training=False) is x and functional.dropout(x, 0.0) is x
+    with pytest.raises(ValueError, match="dropout: p is a probability"):
+        functional.dropout(x, 1.0)
