@@ -78,7 +78,7 @@ def process(html: str, url: str) -> str:
             return match[0] if new == given else _written(match["tag"], new, match["end"])
         return match[0]
 
-    html = _TOKEN.sub(mend, html)
+    html = _TOKEN.sub(mend, html).replace("<th></th>", "<td></td>")  # a corner that heads nothing
     policy = "; ".join(
         " ".join([name, value, *sorted(hashes.get(name.removesuffix("-src"), ()))])
         for name, value in POLICY.items()

@@ -1,23 +1,46 @@
 // What HTML alone cannot say: Material builds or sizes these elements at run time.
 "use strict";
 
-// Below 1220 px the menu button is a label that no key reaches, and the closed drawer keeps its links in the tab order.
+// Material's menu and scheme switches are labels, which no key reaches: each gets a real button inside, for a label
+// itself may not have the role of one.
+const buttonIn = (label, name, press) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "book-button";
+  button.ariaLabel = name;
+  button.append(...label.childNodes);
+  button.addEventListener("click", event => {
+    event.preventDefault(); // else the label does it once more
+    press(event.detail === 0); // 0: pressed by a key
+  });
+  label.append(button);
+  return button;
+};
+
+(() => {
+  const palette = document.querySelector("[data-md-component=palette]");
+  for (const option of palette?.querySelectorAll("input") ?? []) option.hidden = true; // the buttons say it all
+  for (const label of palette?.querySelectorAll("label") ?? []) {
+    buttonIn(label, label.title, () => {
+      document.getElementById(label.htmlFor).click();
+      setTimeout(() => palette.querySelector("label:not([hidden]) button").focus());
+    });
+  }
+})();
+
+// Below 1220 px the closed drawer would keep its links in the tab order.
 (() => {
   const box = document.getElementById("__drawer");
   const label = document.querySelector(".md-header label[for=__drawer]");
   if (!box || !label) return;
   const narrow = matchMedia("(max-width: 76.234375em)");
   const drawer = () => document.querySelector(".md-sidebar--primary");
-
-  const button = document.createElement("button"); // inside the label, which may not have the role of a button
-  button.type = "button";
-  button.className = "book-drawer-button";
-  button.setAttribute("aria-label", "Menu");
-  button.append(...label.childNodes);
-  label.append(button);
-
+  const button = buttonIn(label, "Menu", byKey => {
+    set(!box.checked);
+    if (box.checked && byKey) drawer()?.querySelector("a")?.focus({ preventScroll: true });
+  });
   const tell = () => {
-    button.setAttribute("aria-expanded", String(box.checked));
+    button.ariaExpanded = String(box.checked);
     const side = drawer();
     if (side) side.inert = narrow.matches && !box.checked;
   };
@@ -25,12 +48,6 @@
     if (box.checked !== open) box.click();
     tell();
   };
-  button.addEventListener("click", event => {
-    event.preventDefault(); // else the label toggles the box once more
-    set(!box.checked);
-    const byKey = event.detail === 0;
-    if (box.checked && byKey) drawer()?.querySelector("a")?.focus({ preventScroll: true });
-  });
   addEventListener("keydown", event => {
     if (event.key !== "Escape" || !box.checked) return;
     set(false);

@@ -1,0 +1,146 @@
+"""Each fault that the post-processor mends or refuses, one at a time."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from bookbinder.page import PageError
+from bookbinder.postprocess import BOXES, POLICY, STYLES, main, process, process_site
+
+CSS = Path(__file__).parents[2] / "docs/assets/css/book.css"
+
+
+def page(body: str = "", head: str = "") -> str:
+    top = f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">{head}</head>'
+    return f"{top}\n<body>\n{body}\n</body>\n</html>\n"
+
+
+def body(text: str) -> str:
+    """The body of the processed page that holds `text`."""
+    return re.search("<body>\n(.*)\n</body>", process(page(text), "x.html"), re.DOTALL)[1]
+
+
+def policy(html: str) -> dict[str, list[str]]:
+    content = re.search('<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)[1]
+    return {name: values for name, *values in (part.split() for part in content.split("; "))}
+
+
+def sha(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_policy_allows_this_page_and_no_more():
+    html = page("<script>a < b</script><script src='x.js'></script>", "<style>p { color: red }</style>")
+    rules = policy(process(html, "x.html"))
+    assert rules["default-src"] == ["'none'"]
+    assert rules["script-src"] == ["'self'", sha("a < b")]
+    assert rules["style-src"] == ["'self'", sha("p { color: red }")]
+    assert list(rules) == list(POLICY)
+    assert not any("unsafe" in value for values in rules.values() for value in values)
+
+
+def test_policy_leaves_out_data_blocks():
+    html = process(page('<script id="__config" type="application/json">{"a": 1}</script>'), "x.html")
+    assert policy(html)["script-src"] == ["'self'"]
+
+
+def test_policy_stands_early_but_after_the_character_set():
+    html = process(page(head='<link rel="stylesheet" href="a.css">'), "x.html")
+    assert html.index("charset") < html.index("Content-Security-Policy") < html.index("stylesheet")
+
+
+def test_a_second_time_changes_nothing():
+    once = process(
+        page('<script>1</script><td style="text-align: right;">1</td><div class="arithmatex"></div>'), "x"
+    )
+    assert process(once, "x") == once and once.count("Content-Security-Policy") == 1
+
+
+def test_alignment_becomes_a_class_that_exists():
+    assert body('<td style="text-align: right;">1</td>') == '<td class="st-right">1</td>'
+    assert body('<th class="a" style="text-align:center">1</th>') == '<th class="a st-center">1</th>'
+    missing = [name for name in STYLES.values() if f".{name} " not in CSS.read_text(encoding="utf-8")]
+    assert missing == []
+
+
+def test_a_style_without_a_class_is_refused_with_its_line():
+    with pytest.raises(PageError, match=r'^a/index\.html:7  style="color: red"'):
+        process(page('<p>one</p>\n<p style="color: red">two</p>'), "a/index.html")
+
+
+@pytest.mark.parametrize("lacks", ["alt", "width", "height"])
+def test_an_image_without_text_or_size_is_refused(lacks):
+    given = {"src": "f.svg", "alt": "A slope", "width": "4", "height": "3"}
+    process(page("<img " + " ".join(f'{k}="{v}"' for k, v in given.items()) + ">"), "x")
+    given[lacks] = ""
+    with pytest.raises(PageError, match=f"image f.svg has no {lacks}"):
+        process(page("<img " + " ".join(f'{k}="{v}"' for k, v in given.items()) + ">"), "x")
+
+
+def test_the_logo_gets_its_size():
+    assert body('<img src="l.svg" alt="logo">') == '<img src="l.svg" alt="logo" width="24" height="24">'
+
+
+def test_what_has_no_name_gets_one():
+    assert 'aria-label="Search"' in body('<div class="md-search" role="dialog"></div>')
+    assert 'aria-label="Task"' in body('<input type="checkbox" disabled checked>')
+    assert 'role="group" aria-label="Equation"' in body('<div class="arithmatex"><math></math></div>')
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_boxes_that_scroll_are_named_and_reachable(name):
+    wanted = f'class="{name}" tabindex="0" role="group" aria-label="{BOXES[name]}"'
+    assert wanted in body(f'<pre class="{name}">1</pre>')
+
+
+def test_no_stars_are_asked_for():
+    assert "data-md-component" not in body(
+        '<a class="md-source" href="https://x.y" data-md-component="source">x</a>'
+    )
+
+
+def test_a_corner_that_heads_nothing_is_no_header():
+    assert body("<tr><th></th><th>a</th></tr>") == "<tr><td></td><th>a</th></tr>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<p title="a > b" data-x=\'"q"\'>1 &lt; 2</p>',
+        '<!-- <p style="color: red"> -->',
+        '<script>"<p style=\\"color: red\\">"</script>',
+        "<pre><code>&lt;img src=x&gt;</code></pre>",
+        '<svg viewBox="0 0 24 24"><path d="M3 6h18"/></svg>',
+    ],
+)
+def test_everything_else_stays_as_it_is(text):
+    assert body(text) == text
+
+
+def test_mended_attributes_keep_their_text():
+    text = '<td title="a &amp; &quot;b&quot;" style="text-align: left;">1</td>'
+    assert body(text) == '<td title="a &amp; &quot;b&quot;" class="st-left">1</td>'
+
+
+def test_a_site_is_processed_in_place(tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "index.html").write_text(page(), encoding="utf-8")
+    (tmp_path / "a/index.html").write_text(page("<p>α</p>"), encoding="utf-8")
+    assert process_site(tmp_path) == 2 and main([str(tmp_path)]) == 0
+    assert "Content-Security-Policy" in (tmp_path / "a/index.html").read_text(encoding="utf-8")
+    assert "2 pages" in capsys.readouterr().out
+
+
+def test_a_faulty_site_names_every_faulty_page(tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.html").write_text(page("" if name == "b" else "<img src=x>"), encoding="utf-8")
+    assert main([str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "a.html:6" in said and "c.html:6" in said and "b.html" not in said
+
+
+def test_an_empty_folder_is_no_success(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 1 and "make site" in capsys.readouterr().out

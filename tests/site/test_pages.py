@@ -1,0 +1,166 @@
+"""Every page of the built site, as readers get it: weight, links, text, and a real browser."""
+
+import gzip
+import json
+import posixpath
+import re
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from built import AXE, PAGES, SITE, file_of, read
+
+HTML_GZ, FIRST_VISIT, REQUESTS, ELEMENTS, SHIFT = 60_000, 400_000, 25, 6_000, 0.02
+SEARCH_INDEX, FIGURE = 150_000, 20_000
+every_page = pytest.mark.parametrize("path", PAGES)
+
+
+@every_page
+def test_html_is_light(site, path):
+    size = len(gzip.compress(file_of(path).read_bytes(), 6))
+    assert size <= HTML_GZ, f"{size:,} bytes, gzipped"
+
+
+def test_search_index_is_light(site):
+    size = len(gzip.compress((site / "search/search_index.json").read_bytes(), 6))
+    assert size <= SEARCH_INDEX, f"{size:,} bytes, gzipped"
+
+
+def test_figures_are_light(site):
+    sizes = {
+        file.name: len(gzip.compress(file.read_bytes(), 6)) for file in site.rglob("assets/figures/*.svg")
+    }
+    assert {name: size for name, size in sizes.items() if size > FIGURE} == {}
+
+
+def lands(path: str, link: str) -> bool:
+    """Whether a link leads to a file of the site, and its anchor to a place in it."""
+    parts = urlsplit(link)
+    if parts.scheme or parts.netloc:
+        return True
+    target, anchor = urldefrag(link)
+    target = posixpath.normpath(posixpath.join("/", posixpath.dirname(path), unquote(target.split("?")[0])))
+    file = SITE / target.lstrip("/") if urlsplit(link).path else file_of(path)
+    if file.is_dir():
+        file /= "index.html"
+    if not file.is_file():
+        return False
+    if file.suffix != ".html":
+        return True
+    page = "/" + file.relative_to(SITE).as_posix().removesuffix("index.html")
+    return unquote(anchor) in read(page).anchors
+
+
+@every_page
+def test_links_and_anchors_resolve(site, path):
+    if path == "/404.html":
+        pytest.skip("served in the place of any page: its links begin at the root of the site's address")
+    assert [link for link in read(path).links if not lands(path, link)] == []
+
+
+@every_page
+def test_images_say_what_they_show(site, path):
+    lacking = [at for at in read(path).images if not all(at.get(key) for key in ("alt", "width", "height"))]
+    assert lacking == []
+
+
+@every_page
+def test_nothing_is_left_unrendered(site, path):
+    text = "".join(read(path).text)
+    assert re.findall(r".{0,30}(?:\$|\\[(\[]|!!! |\?\?\?\+? |===).{0,30}", text) == []
+
+
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# Figures load when they come near: look at the whole page once.
+SCROLL = """async () => {
+  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
+    scrollTo(0, y); await new Promise(requestAnimationFrame);
+  }
+  scrollTo(0, 0);
+  await Promise.all([...document.images].filter(i => i.offsetParent && !i.complete).map(i => i.decode()));
+}"""
+BROKEN = "[...document.images].filter(i => i.offsetParent && !i.naturalWidth).map(i => i.src)"
+OPEN = """last => {
+  document.querySelectorAll("article details").forEach(d => d.open = true);
+  document.querySelectorAll(".tabbed-set").forEach(s => {
+    const all = s.querySelectorAll(":scope > input"); all[last ? all.length - 1 : 0].click(); });
+}"""
+
+
+@every_page
+def test_page_in_a_browser(visit, axe, path, record_property):
+    page = visit.open(path)
+    weight = dict(visit.server.sent)
+    count = page.evaluate("document.querySelectorAll('*').length")
+    page.evaluate(SCROLL)
+    shift = page.evaluate("book.shift")
+    broken = page.evaluate(BROKEN)
+    page.evaluate(axe)
+    axe_says, wide = {}, {}
+    for width, scheme in ((1350, "light"), (1350, "dark"), (375, "dark"), (375, "light")):
+        visit.show(width, scheme)
+        page.evaluate(OPEN, scheme == "dark")
+        if scheme == "dark":
+            page.evaluate(SCROLL)
+            broken += page.evaluate(BROKEN)
+        axe_says[f"{scheme} {width}"] = page.evaluate(AXE)
+    for width in (320, 375, 768, 1280):
+        visit.show(width, "light")
+        wide[width] = page.evaluate(WIDER)
+    record_property("weight", json.dumps(weight | {"elements": count}))
+    print(
+        f"{path}: {weight['bytes']:,} bytes, {weight['requests']} requests, {count:,} elements, shift {shift:.3f}"
+    )
+    assert visit.faults() == [] and not weight["failed"]
+    assert broken == []
+    assert {mode: found for mode, found in axe_says.items() if found} == {}
+    assert {width: by for width, by in wide.items() if by > 0} == {}, "wider than the window, by pixels"
+    assert weight["bytes"] <= FIRST_VISIT and weight["requests"] <= REQUESTS and count <= ELEMENTS
+    assert shift <= SHIFT, "the layout moves while the page loads"
+    assert page.evaluate("document.querySelectorAll('math').length") == read(path).formulas
+
+
+# What the tab key should reach, and what it has reached: each control with whether it can be seen there.
+STOPS = """() => [...document.querySelectorAll(
+    "a[href], button, input:not([type=radio]), summary, [tabindex='0'], input[type=radio]:checked")]
+  .filter(e => e.tabIndex >= 0 && !e.closest("[inert], dialog:not([open])")
+    && e.checkVisibility({visibilityProperty: true, opacityProperty: !e.matches("input, .headerlink, .md-skip")})
+    && !e.closest(".md-search__output, .md-search__options") && !e.matches(".md-top"))
+  .map((e, i) => (e.dataset.stop = i, e.outerHTML.slice(0, 100)))"""
+AT = """() => {
+  const e = document.activeElement;
+  if (!e || e === document.body) return null;
+  const seen = e.matches("input[type=radio]") ? document.querySelector(`label[for="${e.id}"]`)
+    || e.nextElementSibling : e;
+  const r = seen.getBoundingClientRect(), s = getComputedStyle(seen);
+  const ring = [e, seen, e.parentElement, e.parentElement.querySelector(".tabbed-labels") || e]
+    .some(x => x && getComputedStyle(x).outlineStyle !== "none") || s.boxShadow !== "none";
+  return {stop: e.dataset.stop, html: e.outerHTML.slice(0, 100), ring,
+    seen: r.width > 1 && r.height > 1 && s.visibility === "visible" && s.opacity !== "0"
+      && r.right > 0 && r.left < innerWidth && r.bottom > 0 && r.top < innerHeight};
+}"""
+
+
+def walk(page) -> list[dict]:
+    """Where the tab key stops, from the top of the page to its end."""
+    stops = []
+    for _ in range(1500):
+        page.keyboard.press("Tab")
+        at = page.evaluate(AT)
+        if at is None or (stops and at["stop"] == stops[0]["stop"] and at["html"] == stops[0]["html"]):
+            return stops
+        stops.append(at)
+    raise AssertionError("the tab key finds no end")
+
+
+@pytest.mark.parametrize("width", [1350, 375])
+@every_page
+def test_every_control_is_reached_by_keyboard_and_seen(visit, path, width):
+    page = visit.open(path, width)
+    page.evaluate(OPEN, False)
+    page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+    wanted = page.evaluate(STOPS)
+    stops = walk(page)
+    assert [s["html"] for s in stops if not s["seen"]] == [], "a tab stop that nobody sees"
+    assert [s["html"] for s in stops if not s["ring"]] == [], "a tab stop without a ring"
+    reached = {s["stop"] for s in stops}
+    assert [html for i, html in enumerate(wanted) if str(i) not in reached] == [], "never reached"

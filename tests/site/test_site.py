@@ -1,0 +1,87 @@
+"""What a reader does on the site: menu, search, schemes, copying, turning the page."""
+
+import pytest
+from built import AXE, PAGES
+
+NEXT_PAGE = 70_000
+FOCUS = "document.activeElement"
+
+
+@pytest.fixture
+def chapter() -> str:
+    """A page with code on it, the last in the order of the alphabet that has any."""
+    found = [path for path in PAGES if path.count("/") > 2]
+    return found[0] if found else "/"
+
+
+def test_menu_of_a_phone_works_by_keyboard(visit, axe, chapter):
+    page = visit.open(chapter, 375)
+    drawer = page.locator(".md-sidebar--primary")
+    button = page.get_by_role("button", name="Menu")
+    assert drawer.evaluate("e => e.inert") and button.get_attribute("aria-expanded") == "false"
+    button.focus()
+    page.keyboard.press("Enter")
+    assert not drawer.evaluate("e => e.inert") and button.get_attribute("aria-expanded") == "true"
+    assert page.evaluate(f"{FOCUS}.closest('.md-sidebar--primary') !== null"), "focus goes into the menu"
+    page.evaluate(axe)
+    assert page.evaluate(AXE) == []
+    page.keyboard.press("Escape")
+    assert drawer.evaluate("e => e.inert") and page.evaluate(f"{FOCUS}.ariaLabel") == "Menu"
+    visit.show(1350, "light")
+    assert not drawer.evaluate("e => e.inert"), "a wide window shows the menu at all times"
+    assert visit.faults() == []
+
+
+def test_search_finds_and_has_a_name(visit, axe):
+    page = visit.open("/")
+    page.keyboard.press("/")
+    page.keyboard.type("gradient")
+    page.locator(".md-search-result__item").first.wait_for()
+    page.evaluate(axe)
+    assert page.evaluate(AXE) == []
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(f"{FOCUS}.matches('.md-search-result__link')")
+    assert visit.faults() == []
+
+
+def test_scheme_changes_by_keyboard_and_stays(visit):
+    page = visit.open("/")
+    page.get_by_role("button", name="Switch to light mode").focus()
+    for scheme, offers in (("default", "Switch to dark mode"), ("slate", "Switch to system preference")):
+        page.keyboard.press("Enter")
+        page.wait_for_function("name => document.activeElement.ariaLabel === name", arg=offers)
+        assert page.evaluate("document.body.dataset.mdColorScheme") == scheme
+    page.reload(wait_until="networkidle")
+    assert page.evaluate("document.body.dataset.mdColorScheme") == "slate"
+    assert visit.faults() == []
+
+
+def test_turning_the_page_is_light_and_keeps_everything_working(visit, chapter):
+    page = visit.open("/")
+    page.evaluate("window.same = true")
+    visit.server.sent.clear()
+    page.locator(f".md-nav a[href$='{chapter}']").first.click()
+    page.wait_for_url(f"**{chapter}")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.same === true"), "instant navigation loads no page anew"
+    figures = page.evaluate(
+        "performance.getEntriesByType('resource').filter(r => r.name.includes('/figures/')).length"
+    )
+    assert figures or visit.server.sent["bytes"] <= NEXT_PAGE
+    assert visit.faults() == [], "the policies of both pages hold now"
+    button = page.locator("article .md-code__button").first
+    if button.count():
+        code = page.locator("article .highlight code").first.inner_text()
+        button.click()
+        assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()
+    page.go_back()
+    page.wait_for_url(f"{visit.server.url}/")
+    assert visit.faults() == []
+
+
+def test_narrow_after_turning_the_page_the_new_menu_is_closed_to_the_tab_key(visit, chapter):
+    page = visit.open("/", 375)
+    page.locator(".md-footer__link").last.click()
+    page.wait_for_url(lambda url: url != f"{visit.server.url}/")
+    page.wait_for_function("() => document.querySelector('.md-sidebar--primary').inert")
+    assert visit.faults() == []
