@@ -1,0 +1,802 @@
+"""Layers: objects that hold parameters and compute a Tensor from a Tensor.
+
+Names, arguments, starting values and the names in `state_dict` are PyTorch's. Every layer with parameters also
+takes `dtype` (float32 if None) and, where it draws them, `generator`, the NumPy Generator of its starting values.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.autograd import note_change
+from chainrule.init import generator_or_shared, normal_, uniform_, xavier_uniform_
+from chainrule.tensor import Tensor, wrap
+
+Generator = np.random.Generator
+
+
+class Parameter(Tensor):
+    """Tensor that a module learns: it wants a gradient, and `parameters()` finds it."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, *, dtype: Any = None, requires_grad: bool = True):
+        super().__init__(data, dtype=dtype, requires_grad=requires_grad)
+
+
+class Buffer(Tensor):
+    """Tensor that a module keeps and saves but does not learn, such as a running mean."""
+
+    __slots__ = ()
+
+
+class Module:
+    """What all layers and models share.
+
+    A module defines `forward`. Parameters, buffers and modules are what it holds as attributes, in the order in
+    which they were assigned; a list of modules counts too.
+
+    Attributes:
+        training: whether it behaves as in training (dropout, batch norm); see `train` and `eval`.
+    """
+
+    training = True
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """What the module computes."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x)")
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """What `forward` gives."""
+        return self.forward(*inputs, **options)
+
+    # What it holds.
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Modules directly inside this one, with their names."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list | tuple):
+                yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all inside it, at any depth, with their full names."""
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all inside it."""
+        return (module for _, module in self.named_modules())
+
+    def _named(self, kind: type) -> Iterator[tuple[str, Tensor]]:
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, kind):
+                    yield (f"{prefix}.{name}" if prefix else name), value
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Parameters at any depth with their full names; one that stands in two places comes once."""
+        seen: set[int] = set()
+        for name, parameter in self._named(Parameter):
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield name, parameter
+
+    def parameters(self) -> Iterator[Tensor]:
+        """Parameters at any depth, each once: what an optimiser wants."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Buffers at any depth with their full names."""
+        return self._named(Buffer)
+
+    # What can be set.
+
+    def train(self, mode: bool = True) -> Module:
+        """This module, with it and all inside it set to training (or, with False, to use)."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Module:
+        """This module, with it and all inside it set to use: no dropout, running statistics in batch norm."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Module:
+        """This module, with all its parameters frozen (False) or free."""
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def to(self, dtype: Any) -> Module:
+        """This module, with parameters and buffers as another float dtype; an optimiser is made after this."""
+        for _, tensor in self._named(Parameter | Buffer):  # type: ignore[arg-type]
+            if tensor.dtype.kind == "f":
+                wanted, tensor.requires_grad = tensor.requires_grad, False
+                tensor._data = tensor._data.astype(dtype)
+                tensor.requires_grad = wanted
+        return self
+
+    def float(self) -> Module:
+        """This module in float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Module:
+        """This module in float64."""
+        return self.to(np.float64)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers by name, as NumPy arrays: `np.savez(path, **model.state_dict())`."""
+        return {name: tensor.numpy().copy() for name, tensor in self._named(Parameter | Buffer)}  # type: ignore[arg-type]
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
+        """Write saved values into parameters and buffers, in place.
+
+        Args:
+            state_dict: arrays by name, as `state_dict` gives them or `np.load` reads them.
+            strict: refuse names that are missing or unknown.
+
+        Raises:
+            RuntimeError: if names or shapes do not match; lists all that do not, and changes nothing.
+        """
+        mine = dict(self._named(Parameter | Buffer))  # type: ignore[arg-type]
+        faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
+        faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
+        both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
+        faults += [
+            f"{name}: saved with shape {x.shape}, here {mine[name].shape}"
+            for name, x in both.items()
+            if x.shape != mine[name].shape
+        ]
+        if faults:
+            raise RuntimeError(f"load_state_dict: does not fit {type(self).__name__}: {'; '.join(faults)}")
+        for name, x in both.items():
+            mine[name].numpy()[...] = x
+            note_change(mine[name].numpy())
+
+    # How it is shown.
+
+    def options(self) -> dict[str, Any]:
+        """The arguments that make this module again, by name, as far as it keeps them as attributes."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name in vars(self)]
+        values = {name: vars(self)[name] for name in names if name != "generator"}
+        if "bias" in values:  # kept as the bias itself, or None
+            values["bias"] = values["bias"] is not None and values["bias"] is not False
+        return values
+
+    def extra_repr(self) -> str:
+        """What `repr` shows between the brackets: the arguments that are not at their defaults."""
+        known = inspect.signature(type(self).__init__).parameters
+        shown = {
+            k: v for k, v in self.options().items() if not isinstance(v, Module) and v != known[k].default
+        }
+        return ", ".join(f"{k}={v!r}" for k, v in shown.items())
+
+    def __repr__(self) -> str:
+        """The tree of modules, each with its number of parameters."""
+        count = sum(p.size for p in self.parameters())
+        note = f"  # {count:,}" if count else ""
+        children = list(self.named_children())
+        if not children:
+            return f"{type(self).__name__}({self.extra_repr()}){note}"
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children]
+        return "\n  ".join([f"{type(self).__name__}({self.extra_repr()}{note}", *lines]) + "\n)"
+
+
+class Sequential(Module):
+    """Layers one after another.
+
+    Raises:
+        TypeError: if something given is no Module.
+    """
+
+    def __init__(self, *layers: Module):
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise TypeError(
+                    f"Sequential wants modules one by one; argument {i} is {type(layer).__name__}"
+                )
+            setattr(self, str(i), layer)
+
+    def forward(self, x: Any) -> Any:
+        """What the last layer gives."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Module]:
+        return (layer for _, layer in self.named_children())
+
+    def __getitem__(self, index: Any) -> Any:
+        layers = list(self)[index]
+        return Sequential(*layers) if isinstance(index, slice) else layers
+
+
+class Residual(Module):
+    """Sum of what came in and what a module makes of it: shortcut(x) + module(x).
+
+    Args:
+        module: keeps the **shape**, or is given a shortcut that changes it alike.
+        shortcut: module for the other path; None to pass x on as it is.
+
+    Source: He et al., Deep Residual Learning for Image Recognition, 2016, equations (1) and (2).
+    """
+
+    def __init__(self, module: Module, shortcut: Module | None = None):
+        self.module = module
+        self.shortcut = shortcut
+
+    def forward(self, x: Any) -> Tensor:
+        """Sum of both paths."""
+        return self.module(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
+# --- Layers without parameters ----------------------------------------------------------------------------------
+
+
+class Identity(Module):
+    """What came in."""
+
+    def forward(self, x: Any) -> Any:
+        """The input x itself."""
+        return x
+
+
+class ReLU(Module):
+    """Rectifier, entry by entry; see `chainrule.ops.relu`."""
+
+    def forward(self, x: Any) -> Tensor:
+        """The larger of x and 0."""
+        return ops.relu(x)
+
+
+class LeakyReLU(Module):
+    """Rectifier with a small slope below 0; see `chainrule.ops.leaky_relu`."""
+
+    def __init__(self, negative_slope: float = 0.01):
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Any) -> Tensor:
+        """The input x, times negative_slope where it is below 0."""
+        return ops.leaky_relu(x, negative_slope=self.negative_slope)
+
+
+class GELU(Module):
+    """Smooth rectifier; see `chainrule.ops.gelu`."""
+
+    def __init__(self, approximate: str = "none"):
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Tensor:
+        """Input x times the probability that a standard normal number is below it."""
+        return ops.gelu(x, approximate=self.approximate)
+
+
+class Softplus(Module):
+    """Smooth rectifier; see `chainrule.ops.softplus`."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, x: Any) -> Tensor:
+        """The logarithm of 1 + exp(beta x), over beta."""
+        return ops.softplus(x, beta=self.beta, threshold=self.threshold)
+
+
+class Sigmoid(Module):
+    """Logistic function, entry by entry; see `chainrule.ops.sigmoid`."""
+
+    def forward(self, x: Any) -> Tensor:
+        """1 / (1 + exp(-x))."""
+        return ops.sigmoid(x)
+
+
+class Tanh(Module):
+    """Hyperbolic tangent, entry by entry; see `chainrule.ops.tanh`."""
+
+    def forward(self, x: Any) -> Tensor:
+        """The hyperbolic tangent of x."""
+        return ops.tanh(x)
+
+
+class Softmax(Module):
+    """Probabilities from scores along dim; see `chainrule.ops.softmax`."""
+
+    def __init__(self, dim: int):
+        self.dim = dim
+
+    def forward(self, x: Any) -> Tensor:
+        """Positive numbers that add up to 1 along dim."""
+        return ops.softmax(x, dim=self.dim)
+
+
+class Flatten(Module):
+    """The axes from start_dim to end_dim as one."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x: Any) -> Tensor:
+        """The same entries, **shape** (*before, product, *after)."""
+        first, last = self.start_dim % x.ndim, self.end_dim % x.ndim
+        size = math.prod(x.shape[first : last + 1])
+        return ops.reshape(x, (*x.shape[:first], size, *x.shape[last + 1 :]))
+
+
+class Dropout(Module):
+    """In training each entry is set to 0 with probability p and divided by 1 - p if it stays; else nothing.
+
+    Raises:
+        ValueError: if p is not in [0, 1].
+
+    Source: Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, 2014, section 4,
+    scaled in training rather than in use.
+    """
+
+    def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p is a probability in [0, 1], got {p}")
+        self.p, self.generator = p, generator
+
+    def forward(self, x: Any) -> Any:
+        """Input x with some entries dropped in training."""
+        return _dropped(x, self.p, self.generator) if self.training else x
+
+
+def _dropped(x: Any, p: float, generator: Generator | None) -> Any:
+    """Input x with each entry set to 0 with probability p, and the others made larger to keep the mean."""
+    if p == 0:
+        return x
+    stays = (generator_or_shared(generator).random(x.shape) >= p).astype(x.dtype)
+    return x * (stays if p == 1 else stays / (1 - p))
+
+
+class _Pool(Module):
+    """Shared by the four pooling layers."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
+        self.kernel_size, self.padding = kernel_size, padding
+        self.stride = kernel_size if stride is None else stride
+
+    def forward(self, x: Any) -> Tensor:
+        """One number per window."""
+        pool = getattr(ops, self.op)  # type: ignore[attr-defined]
+        return pool(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+
+
+class MaxPool1d(_Pool):
+    """Largest entry of each window of a sequence (B, C, L); see `chainrule.ops.max_pool1d`."""
+
+    op = "max_pool1d"
+
+
+class MaxPool2d(_Pool):
+    """Largest entry of each window of an image (B, C, H, W); see `chainrule.ops.max_pool2d`."""
+
+    op = "max_pool2d"
+
+
+class AvgPool1d(_Pool):
+    """Mean of each window of a sequence (B, C, L); see `chainrule.ops.avg_pool1d`."""
+
+    op = "avg_pool1d"
+
+
+class AvgPool2d(_Pool):
+    """Mean of each window of an image (B, C, H, W); see `chainrule.ops.avg_pool2d`."""
+
+    op = "avg_pool2d"
+
+
+# --- Layers with parameters -------------------------------------------------------------------------------------
+
+
+def _drawn(scheme: Any, shape: Any, *args: Any, dtype: Any = None, generator: Generator | None = None) -> Any:
+    """Parameter with starting values from a function of `chainrule.init`."""
+    return scheme(Parameter(np.empty(shape, dtype or np.float32)), *args, generator=generator)
+
+
+class Linear(Module):
+    """Affine map x @ weight.T + bias.
+
+    Args:
+        in_features: size of the last axis of the input.
+        out_features: size of the last axis of the output.
+        bias: whether there is one.
+        **factory: dtype and generator of the parameters, which start uniform in ±1 / sqrt(in_features).
+
+    Attributes:
+        weight: **shape** (out_features, in_features).
+        bias: **shape** (out_features,), or None.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, **factory: Any):
+        self.in_features, self.out_features = in_features, out_features
+        bound = 1 / math.sqrt(max(in_features, 1))
+        self.weight = _drawn(uniform_, (out_features, in_features), -bound, bound, **factory)
+        self.bias = _drawn(uniform_, out_features, -bound, bound, **factory) if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """**shape** (..., in_features) to (..., out_features)."""
+        return ops.linear(x, self.weight, self.bias)
+
+
+class _Conv(Module):
+    """Shared by the convolutions."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+                 padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True, **factory: Any):  # fmt: skip
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"channels {in_channels} and {out_channels} must be multiples of groups={groups}"
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
+        kernel = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)  # type: ignore
+        bound = 1 / math.sqrt(in_channels // groups * math.prod(kernel))
+        size = (out_channels, in_channels // groups, *kernel)
+        self.weight = _drawn(uniform_, size, -bound, bound, **factory)
+        self.bias = _drawn(uniform_, out_channels, -bound, bound, **factory) if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """**shape** (B, in_channels, *size) to (B, out_channels, *size of the result)."""
+        options = {k: getattr(self, k) for k in ("stride", "padding", "dilation", "groups")}
+        return getattr(ops, self.op)(x, self.weight, self.bias, **options)  # type: ignore[attr-defined]
+
+
+class Conv1d(_Conv):
+    """Cross-correlation of sequences (B, C, L) with learned filters; see `chainrule.ops.conv1d`.
+
+    Attributes:
+        weight: **shape** (out_channels, in_channels / groups, kernel_size).
+        bias: **shape** (out_channels,), or None.
+    """
+
+    op, axes = "conv1d", 1
+
+
+class Conv2d(_Conv):
+    """Cross-correlation of images (B, C, H, W) with learned filters; see `chainrule.ops.conv2d`.
+
+    Attributes:
+        weight: **shape** (out_channels, in_channels / groups, kernel height, kernel width).
+        bias: **shape** (out_channels,), or None.
+    """
+
+    op, axes = "conv2d", 2
+
+
+class BatchNorm1d(Module):
+    """Each feature with mean 0 and variance 1 over the batch, then scaled and shifted; see `ops.batch_norm`.
+
+    Args:
+        num_features: size of axis 1.
+        eps: added to the variance.
+        momentum: how far the running statistics move at each step of training.
+        affine: whether there are a weight and a bias.
+        dtype: of parameters and buffers.
+
+    Attributes:
+        weight: **shape** (num_features,), at first 1; None unless affine.
+        bias: **shape** (num_features,), at first 0; None unless affine.
+        running_mean: buffer, **shape** (num_features,): what is used after eval().
+        running_var: buffer, **shape** (num_features,).
+        num_batches_tracked: buffer, number of training steps.
+    """
+
+    axes: tuple[int, ...] = (2, 3)
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, *,
+                 dtype: Any = None):  # fmt: skip
+        self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
+        zeros, ones = (f(num_features, dtype or np.float32) for f in (np.zeros, np.ones))
+        self.weight, self.bias = (Parameter(ones), Parameter(zeros)) if affine else (None, None)
+        self.running_mean, self.running_var = Buffer(zeros), Buffer(ones)
+        self.num_batches_tracked = Buffer(0)
+
+    def forward(self, x: Any) -> Tensor:
+        """The same **shape**: (B, C), (B, C, L) for 1d, (B, C, H, W) for 2d."""
+        if x.ndim not in self.axes or x.shape[1] != self.num_features:
+            raise ValueError(
+                f"{type(self).__name__}: wanted {self.num_features} features on axis 1 of "
+                f"{' or '.join(map(str, self.axes))} axes, got shape {x.shape}"
+            )
+        if (
+            self.training
+        ):  # new arrays, so that an earlier graph keeps the statistics that it was computed with
+            for buffer in (self.running_mean, self.running_var, self.num_batches_tracked):
+                buffer._data = buffer._data.copy()
+            self.num_batches_tracked._data += 1
+        statistics = (self.running_mean, self.running_var, self.weight, self.bias)
+        return ops.batch_norm(x, *statistics, training=self.training, momentum=self.momentum, eps=self.eps)
+
+
+class BatchNorm2d(BatchNorm1d):
+    """Each channel of images (B, C, H, W) with mean 0 and variance 1 over the batch; see `BatchNorm1d`."""
+
+    axes = (4,)
+
+
+class LayerNorm(Module):
+    """Last axes of each example with mean 0 and variance 1, then scaled and shifted; see `ops.layer_norm`.
+
+    Args:
+        normalized_shape: the last axes, as a number or a tuple.
+        eps: added to the variance.
+        elementwise_affine: whether there is a weight.
+        bias: whether there is a bias as well.
+        dtype: of the parameters.
+
+    Attributes:
+        weight: **shape** normalized_shape, at first 1, or None.
+        bias: **shape** normalized_shape, at first 0, or None.
+    """
+
+    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
+                 bias: bool = True, *, dtype: Any = None):  # fmt: skip
+        self.normalized_shape = tuple(np.ravel(normalized_shape).tolist())
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        dtype = dtype or np.float32
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """The same **shape**, (..., *normalized_shape)."""
+        return ops.layer_norm(x, self.normalized_shape, self.weight, self.bias, eps=self.eps)
+
+
+class Embedding(Module):
+    """Table of vectors, looked up by number.
+
+    Attributes:
+        weight: **shape** (num_embeddings, embedding_dim), at first normal with variance 1.
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, **factory: Any):
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.weight = _drawn(normal_, (num_embeddings, embedding_dim), **factory)
+
+    def forward(self, index: Any) -> Tensor:
+        """Integers of any **shape** to vectors: (*shape, embedding_dim)."""
+        return ops.embedding(index, self.weight)
+
+
+# --- Sequences --------------------------------------------------------------------------------------------------
+
+
+def _entries(x: Tensor) -> list[Tensor]:
+    """The entries x[0], x[1], … along axis 0.
+
+    By halves: the gradient of each entry alone would be an array as large as x, T of them for T entries; this
+    way log2(T) are enough.
+    """
+    middle = len(x) // 2
+    return [x[0]] if len(x) == 1 else _entries(x[:middle]) + _entries(x[middle:])
+
+
+class _Recurrent(Module):
+    """Shared by the recurrent layers; each defines the cell, and how many numbers a hidden unit is made from."""
+
+    gates, states = 1, 1
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+                 batch_first: bool = False, dropout: float = 0.0, **factory: Any):  # fmt: skip
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
+        self.generator = factory.get("generator")
+        rows, bound = self.gates * hidden_size, 1 / math.sqrt(hidden_size)
+        for layer in range(num_layers):
+            columns = input_size if layer == 0 else hidden_size
+            shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, hidden_size)}
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
+            for name, shape in shapes.items():
+                setattr(self, f"{name}_l{layer}", _drawn(uniform_, shape, -bound, bound, **factory))
+
+    def cell(self, z: Tensor, state: Any) -> Any:
+        """New state of one layer from the pre-activations z, **shape** (B, gates * H), and the old state."""
+        raise NotImplementedError("a recurrent layer defines cell(z, state)")
+
+    def run(self, x: Tensor, state: Any, layer: int) -> Any:
+        """Outputs of one layer, **shape** (T, B, H), and its last state."""
+        names = (f"{name}_l{layer}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        w_ih, w_hh, b_ih, b_hh = (getattr(self, name, None) for name in names)
+        outputs = []
+        for z in _entries(ops.linear(x, w_ih, b_ih)):  # the inputs' part for all times in one product
+            state = self.cell(z + ops.linear(state[0], w_hh, b_hh), state)
+            outputs.append(state[0])
+        return ops.stack(outputs), state
+
+    def forward(self, x: Any, state: Any = None) -> Any:
+        """Outputs at every time, and the last state.
+
+        Args:
+            x: **shape** (T, B, input_size), or (B, T, input_size) with batch_first.
+            state: h, or for LSTM the pair (h, c), each of **shape** (num_layers, B, hidden_size); None for 0.
+
+        Returns:
+            Outputs of the last layer, **shape** (T, B, hidden_size) or with B first, and the state as above.
+
+        Raises:
+            ValueError: if x has another shape.
+        """
+        x = x if isinstance(x, Tensor) else wrap(np.asarray(x))
+        if x.ndim != 3 or x.shape[-1] != self.input_size or 0 in x.shape:
+            wanted = f"({'B, T' if self.batch_first else 'T, B'}, {self.input_size})"
+            raise ValueError(f"{type(self).__name__}: wanted x of shape {wanted}, got {x.shape}")
+        x = x.transpose(0, 1) if self.batch_first else x
+        zeros = wrap(np.zeros((self.num_layers, x.shape[1], self.hidden_size), x.dtype))
+        given = [zeros] * self.states if state is None else [state] if self.states == 1 else list(state)
+        last = []
+        for layer in range(self.num_layers):
+            x = _dropped(x, self.dropout, self.generator) if layer and self.training else x
+            x, end = self.run(x, [part[layer] for part in given], layer)
+            last.append(end)
+        ends = tuple(ops.stack(list(parts)) for parts in zip(*last, strict=True))
+        return (x.transpose(0, 1) if self.batch_first else x), (ends if self.states > 1 else ends[0])
+
+
+class RNN(_Recurrent):
+    """Recurrent layer: h = tanh(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh) at every time.
+
+    Args:
+        input_size: size of each input.
+        hidden_size: size H of the state h.
+        num_layers: layers on top of each other.
+        nonlinearity: "tanh" or "relu".
+        bias: whether there are biases.
+        batch_first: whether inputs and outputs are (B, T, ...) rather than (T, B, ...).
+        dropout: probability, for the inputs of all layers but the first.
+        **factory: dtype and generator of the parameters, which start uniform in ±1 / sqrt(H).
+
+    Attributes:
+        weight_ih_l0: **shape** (H, input_size); weight_hh_l0 (H, H), bias_ih_l0 and bias_hh_l0 (H,), and so on.
+
+    Raises:
+        ValueError: for another nonlinearity.
+
+    Source: Elman, Finding Structure in Time, Cognitive Science 14 (1990), figure 2.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
+                 *args: Any, **options: Any):  # fmt: skip
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: nonlinearity is 'tanh' or 'relu', got {nonlinearity!r}")
+        self.nonlinearity = nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, *args, **options)
+
+    def cell(self, z: Tensor, state: Any) -> Any:
+        """New state (h,)."""
+        return (ops.tanh(z) if self.nonlinearity == "tanh" else ops.relu(z),)
+
+
+class LSTM(_Recurrent):
+    """Recurrent layer with a memory c, and gates that say what is written, kept and shown.
+
+    Args and Attributes as `RNN`, but for the nonlinearity; the weights have 4 H rows: input gate, forget gate,
+    candidate, output gate.
+
+    Source: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997, with the forget gate of Gers, Schmidhuber
+    and Cummins, Learning to Forget, 2000, section 3.
+    """
+
+    gates, states = 4, 2
+
+    def cell(self, z: Tensor, state: Any) -> Any:
+        """New state (h, c)."""
+        write, keep, new, show = ops.split(z, self.hidden_size, 1)
+        c = ops.sigmoid(keep) * state[1] + ops.sigmoid(write) * ops.tanh(new)
+        return ops.sigmoid(show) * ops.tanh(c), c
+
+
+class MultiheadAttention(Module):
+    """Attention: each place of a sequence takes a weighted mean of values, in several heads at once.
+
+    Args:
+        embed_dim: size E of each vector, in and out.
+        num_heads: number of heads; each works on E / num_heads of the numbers.
+        dropout: probability with which a weight is dropped in training.
+        bias: whether there are biases.
+        batch_first: whether inputs and outputs are (B, T, E) rather than (T, B, E).
+        **factory: dtype and generator of the parameters.
+
+    Attributes:
+        in_proj_weight: **shape** (3 E, E), for queries, keys and values; in_proj_bias (3 E,).
+        out_proj: Linear(E, E).
+
+    Raises:
+        ValueError: if E is no multiple of num_heads.
+
+    Source: Vaswani et al., Attention Is All You Need, 2017, sections 3.2.1 and 3.2.2.
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+                 batch_first: bool = False, **factory: Any):  # fmt: skip
+        if embed_dim % num_heads:
+            raise ValueError(
+                f"MultiheadAttention: embed_dim {embed_dim} is no multiple of num_heads {num_heads}"
+            )
+        self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
+        self.bias, self.batch_first = bias, batch_first
+        self.in_proj_weight = _drawn(xavier_uniform_, (3 * embed_dim, embed_dim), **factory)
+        self.in_proj_bias = _drawn(uniform_, 3 * embed_dim, 0, 0, **factory) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias, **factory)
+        self.out_proj.bias = _drawn(uniform_, embed_dim, 0, 0, **factory) if bias else None
+        self.generator = factory.get("generator")
+
+    def forward(self, query: Any, key: Any, value: Any, key_padding_mask: Any = None,
+                need_weights: bool = True, attn_mask: Any = None, average_attn_weights: bool = True,
+                is_causal: bool = False) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+        """What each place of query takes from value, by how its query agrees with the keys.
+
+        Args:
+            query: **shape** (L, B, E), or (B, L, E) with batch_first.
+            key: **shape** (S, B, E), or (B, S, E).
+            value: the **shape** of key.
+            key_padding_mask: **shape** (B, S); True where a key is padding, that nobody may look at.
+            need_weights: return the weights too.
+            attn_mask: **shape** (L, S), (B, L, S) or (B * num_heads, L, S); True where looking is forbidden, or
+                numbers that are added to the scores.
+            average_attn_weights: return the mean of the heads' weights rather than each.
+            is_causal: forbid looking at later places; PyTorch wants attn_mask as well, here it is not needed.
+
+        Returns:
+            The output, of the **shape** of query, and the weights, **shape** (B, L, S) or (B, num_heads, L, S).
+
+        Raises:
+            ValueError: if an input has not three axes or not E entries on the last.
+        """
+        inputs = []
+        for i, x in enumerate((query, key, value)):
+            x = x if isinstance(x, Tensor) else wrap(np.asarray(x))
+            if x.ndim != 3 or x.shape[-1] != self.embed_dim:
+                raise ValueError(f"MultiheadAttention: wanted shape (…, …, {self.embed_dim}), got {x.shape}")
+            inputs.append(self._heads(x if self.batch_first else x.transpose(0, 1), i))
+        q, k, v = inputs
+        scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
+        for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
+            scores = (
+                scores + np.where(mask, -np.inf, 0).astype(q.dtype) if mask.dtype == bool else scores + mask
+            )
+        weights = ops.softmax(scores, dim=-1)
+        weights = _dropped(weights, self.dropout, self.generator) if self.training else weights
+        out = ops.matmul(weights, v).transpose(1, 2)
+        out = self.out_proj(out.reshape(*out.shape[:2], self.embed_dim))
+        shown = weights.mean(dim=1) if average_attn_weights else weights
+        return (out if self.batch_first else out.transpose(0, 1)), (shown if need_weights else None)
+
+    def _heads(self, x: Tensor, i: int) -> Tensor:
+        """Projection i (0 query, 1 key, 2 value) of x, (B, T, E), cut into heads: (B, num_heads, T, E / num_heads)."""
+        rows = slice(i * self.embed_dim, (i + 1) * self.embed_dim)
+        bias = None if self.in_proj_bias is None else self.in_proj_bias[rows]
+        z = ops.linear(x, self.in_proj_weight[rows], bias)
+        return z.reshape(*z.shape[:2], self.num_heads, -1).transpose(1, 2)
+
+    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> Iterator[np.ndarray]:
+        """The masks that were given, each such that it fits scores of this shape (B, num_heads, L, S)."""
+        if padding is not None:
+            yield np.asarray(padding)[:, None, None, :]
+        if causal:
+            yield np.triu(np.ones(shape[-2:], bool), 1)
+        if mask is not None:
+            mask = np.asarray(mask)
+            each = mask.reshape(shape[0], -1, *shape[-2:]) if mask.ndim == 3 else mask
+            yield each
+
+
+MultiHeadAttention = MultiheadAttention
