@@ -29,6 +29,7 @@ _MATERIAL = {
     re.compile(r"\[\^([\w-]+)\]"): r"<sup>\1</sup>",
     re.compile(r"^:\s{3}", re.M): "- ",
     re.compile(r"[ ]?\{:?(?:\s*(?:[.#][\w:-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}\"]+)))+\s*\}"): "",
+    re.compile(r"\n([ \t]*\n){2,}"): "\n\n",
 }
 _NUMBERED = re.compile(r"\\begin\{(equation|align|gather|multline)\}(.*)\\end\{\1\}", re.S)
 _ROW = re.compile(r"\\\\(?!(?:(?!\\begin\{).)*\\end\{)", re.S)  # not that of an environment inside
