@@ -1,0 +1,147 @@
+"""Losses: how far a prediction is from its target, with PyTorch's names and argument order.
+
+Those that training uses most are ops of their own, fused for speed, and only named again here; the others are
+composed. `reduction` is "mean", "sum" or "none" throughout.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.ops import binary_cross_entropy_with_logits, cross_entropy, hinge_loss, mse_loss
+from chainrule.tensor import Tensor, wrap
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "hinge_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+]
+__all__ += ["mse_loss", "multi_margin_loss"]
+
+
+def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """Both as Tensors, of one shape."""
+    x, y = (t if isinstance(t, Tensor) else wrap(np.asarray(t)) for t in (input, target))
+    if x.shape != y.shape:
+        raise ValueError(
+            f"{name}: input of shape {x.shape} and target of shape {y.shape} must have one shape"
+        )
+    return x, y
+
+
+def _reduce(name: str, losses: Tensor, reduction: str) -> Tensor:
+    """Mean, sum, or all of the losses."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "mean" and losses.size == 0:
+        raise ValueError(f"{name}: the mean over an empty batch is not defined (shape {losses.shape})")
+    return losses if reduction == "none" else getattr(losses, reduction)()
+
+
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """Absolute difference |input - target|.
+
+    Args:
+        input: any **shape**, float.
+        target: the same **shape**.
+        reduction: "mean" over the entries, "sum", or "none".
+
+    Raises:
+        ValueError: if the shapes differ, for another reduction, or for the mean of nothing.
+    """
+    x, y = _pair("l1_loss", input, target)
+    return _reduce("l1_loss", (x - y).abs(), reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """Half the squared difference where that is at most delta; beyond, the line that continues it.
+
+    Args:
+        input: any **shape**, float.
+        target: the same **shape**.
+        reduction: "mean" over the entries, "sum", or "none".
+        delta: where the line begins.
+
+    Raises:
+        ValueError: if the shapes differ, delta is not positive, for another reduction, or for the mean of nothing.
+
+    Source: Huber, Robust Estimation of a Location Parameter, 1964, section 1.
+    """
+    if delta <= 0:
+        raise ValueError(f"huber_loss: delta must be above 0, got {delta}")
+    x, y = _pair("huber_loss", input, target)
+    size = (x - y).abs()
+    near = ops.clip(size, max=delta)  # half near² + delta (size - near) is both branches at once
+    return _reduce("huber_loss", near * near * 0.5 + (size - near) * delta, reduction)
+
+
+def multi_margin_loss(
+    input: Any, target: Any, p: int = 1, margin: float = 1.0, *, reduction: str = "mean"
+) -> Tensor:
+    """Hinge loss for several classes: by how much every other class comes closer than margin to the right one.
+
+    Args:
+        input: scores of **shape** (B, C).
+        target: labels of **shape** (B,), integers in 0 … C - 1.
+        p: power that each shortfall is raised to, 1 or 2.
+        margin: the lead that the right class should have.
+        reduction: "mean" over the batch, "sum", or "none".
+
+    Returns:
+        Sum over the other classes of max(0, margin - right + other) ** p, divided by C.
+
+    Raises:
+        ValueError: if shapes do not fit, a label is out of range, p is neither 1 nor 2, for another reduction, or
+            for the mean of nothing.
+
+    Source: Crammer and Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines, 2001,
+    and Weston and Watkins, 1999, whose sum over classes this is.
+    """
+    x, labels = input if isinstance(input, Tensor) else wrap(input), np.asarray(target)
+    if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype.kind not in "iu" or p not in (1, 2):
+        raise ValueError(
+            "multi_margin_loss: wanted scores of shape (B, C), integer labels of shape (B,) and p = 1 or 2, got "
+            f"{x.shape}, {labels.dtype} of shape {labels.shape} and p = {p}"
+        )
+    wrong = labels[(labels < 0) | (labels >= x.shape[1])]
+    if wrong.size:
+        raise ValueError(f"multi_margin_loss: label {wrong[0]} is out of range, wanted 0 to {x.shape[1] - 1}")
+    short = (margin - x.gather(1, labels[:, None]) + x).relu()
+    others = np.arange(x.shape[1]) != labels[:, None]
+    losses = ((short if p == 1 else short * short) * others.astype(x.dtype)).sum(dim=1) / x.shape[1]
+    return _reduce("multi_margin_loss", losses, reduction)
+
+
+def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """Kullback–Leibler divergence of a prediction, given as *log*-probabilities, from target probabilities.
+
+    Args:
+        input: log-probabilities of any **shape**, the batch first.
+        target: probabilities of the same **shape**, or their logarithms if log_target.
+        reduction: "batchmean" for the sum over the length of axis 0, which is what the mathematics means;
+            "mean" over all entries, as PyTorch has it; "sum", or "none".
+        log_target: what target holds.
+
+    Returns:
+        target * (log(target) - input), entry by entry and reduced; 0 where target is 0.
+
+    Raises:
+        ValueError: if the shapes differ, for another reduction, or for the mean of nothing.
+
+    Source: Kullback and Leibler, On Information and Sufficiency, 1951, equation (2.2).
+    """
+    x, y = _pair("kl_div", input, target)
+    if log_target:
+        losses = y.exp() * (y - x)
+    else:
+        positive = np.greater(y.numpy(), 0)
+        losses = ops.where(positive, y * ops.log(ops.where(positive, y, 1.0)), 0.0) - y * x
+    if reduction == "batchmean":
+        return _reduce("kl_div", losses, "sum") / max(len(x), 1)
+    return _reduce("kl_div", losses, reduction)
