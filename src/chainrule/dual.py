@@ -107,12 +107,16 @@ def _lifted(f: Callable[..., Any], slope: Callable[..., Any], doc: str) -> Calla
     return g
 
 
-exp = _lifted(np.exp, lambda x: exp(x), "Exponential of a number, an array or a Dual.")
-log = _lifted(np.log, lambda x: 1 / x, "Natural logarithm of a number, an array or a Dual.")
-sqrt = _lifted(np.sqrt, lambda x: 0.5 / sqrt(x), "Square root of a number, an array or a Dual.")
-sin = _lifted(np.sin, lambda x: cos(x), "Sine of a number, an array or a Dual.")
-cos = _lifted(np.cos, lambda x: -sin(x), "Cosine of a number, an array or a Dual.")
-tanh = _lifted(
+exp: Callable[[Any], Any] = _lifted(np.exp, lambda x: exp(x), "Exponential of a number, an array or a Dual.")
+log: Callable[[Any], Any] = _lifted(
+    np.log, lambda x: 1 / x, "Natural logarithm of a number, an array or a Dual."
+)
+sqrt: Callable[[Any], Any] = _lifted(
+    np.sqrt, lambda x: 0.5 / sqrt(x), "Square root of a number, an array or a Dual."
+)
+sin: Callable[[Any], Any] = _lifted(np.sin, lambda x: cos(x), "Sine of a number, an array or a Dual.")
+cos: Callable[[Any], Any] = _lifted(np.cos, lambda x: -sin(x), "Cosine of a number, an array or a Dual.")
+tanh: Callable[[Any], Any] = _lifted(
     np.tanh, lambda x: 1 - tanh(x) * tanh(x), "Hyperbolic tangent of a number, an array or a Dual."
 )
 

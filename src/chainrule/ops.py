@@ -431,8 +431,8 @@ def _rows(x):
 
 
 def _check_product(x, y):
-    if x.ndim == 0 or y.ndim == 0:
-        raise ValueError(f"matmul: wanted at least one axis each, got shapes {x.shape} and {y.shape}")
+    if np.ndim(x) == 0 or np.ndim(y) == 0:
+        raise ValueError(f"matmul: wanted at least one axis each, got shapes {np.shape(x)} and {np.shape(y)}")
     k = y.shape[0] if y.ndim == 1 else y.shape[-2]
     if x.shape[-1] != k:
         raise ValueError(

@@ -46,8 +46,9 @@ def wrap(array: Any, node: autograd.Node | None = None) -> Tensor:
 def _without_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     """Operator method that computes an array function and leaves no trace in the graph."""
 
-    def method(self: Tensor, other: Any) -> Tensor:
-        return wrap(function(self._data, other._data if isinstance(other, Tensor) else other))
+    def method(self: Tensor, *others: Any, **options: Any) -> Tensor:
+        arrays = [x._data if isinstance(x, Tensor) else x for x in others]
+        return wrap(function(self._data, *arrays, **options))
 
     return method
 
@@ -153,25 +154,10 @@ class Tensor:
         """Whether it was made by hand, not by an op that is part of the graph."""
         return self.node is None or self.node.op == "leaf"
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of entries along each axis."""
-        return self._data.shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self._data.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of entries."""
-        return self._data.size
-
-    @property
-    def dtype(self) -> np.dtype:
-        """NumPy dtype of the entries."""
-        return self._data.dtype
+    shape = property(lambda self: self._data.shape, doc="Number of entries along each axis.")
+    ndim = property(lambda self: self._data.ndim, doc="Number of axes.")
+    size = property(lambda self: self._data.size, doc="Number of entries.")
+    dtype = property(lambda self: self._data.dtype, doc="NumPy dtype of the entries.")
 
     def numpy(self) -> np.ndarray:
         """The NumPy array itself, not a copy (PyTorch wants `.detach()` before this)."""
@@ -263,20 +249,12 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
-    __eq__ = _without_gradient(np.equal)  # type: ignore[assignment]
-    __ne__ = _without_gradient(np.not_equal)  # type: ignore[assignment]
-    __lt__ = _without_gradient(np.less)
-    __le__ = _without_gradient(np.less_equal)
-    __gt__ = _without_gradient(np.greater)
-    __ge__ = _without_gradient(np.greater_equal)
-    __and__ = _without_gradient(np.bitwise_and)
-    __or__ = _without_gradient(np.bitwise_or)
-    __xor__ = _without_gradient(np.bitwise_xor)
-    __floordiv__ = _without_gradient(np.floor_divide)
+    __eq__, __ne__ = map(_without_gradient, (np.equal, np.not_equal))  # type: ignore[assignment]
+    __lt__, __le__ = map(_without_gradient, (np.less, np.less_equal))
+    __gt__, __ge__ = map(_without_gradient, (np.greater, np.greater_equal))
+    __and__, __or__, __xor__ = map(_without_gradient, (np.bitwise_and, np.bitwise_or, np.bitwise_xor))
+    __floordiv__, __invert__ = map(_without_gradient, (np.floor_divide, np.invert))
     __rfloordiv__ = _without_gradient(lambda y, x: np.floor_divide(x, y))
-
-    def __invert__(self) -> Tensor:
-        return wrap(~self._data)
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -334,13 +312,8 @@ class Tensor:
         """The axes in reverse order."""
         return ops.permute(self, range(self.ndim)[::-1])
 
-    def argmax(self, dim: int | None = None) -> Tensor:
-        """Index of the largest entry (the first of equals) along dim, or among all entries; no gradient."""
-        return wrap(self._data.argmax(dim))
-
-    def argmin(self, dim: int | None = None) -> Tensor:
-        """Index of the smallest entry (the first of equals) along dim, or among all entries; no gradient."""
-        return wrap(self._data.argmin(dim))
+    argmax = _without_gradient(lambda x, dim=None: x.argmax(dim))  # index of the first of the largest entries
+    argmin = _without_gradient(lambda x, dim=None: x.argmin(dim))
 
     # Changes in place.
 
