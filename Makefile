@@ -54,6 +54,10 @@ chapter: $(STAMP)  ## make chapter NAME=part/name: a new chapter that passes, in
 bench: $(STAMP)  ## measure: engine and build
 	@$(BIN)/python -m bench
 
+font: $(STAMP)  ## cut the math font anew from the package that carries STIX Two Math
+	@$(BIN)/pip download --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --only-binary :all: -d .cache/font ziamath==0.13
+	@$(BIN)/python -m bookbinder.mathfont .cache/font/ziamath-0.13-*.whl docs/assets/fonts/course-math.woff2
+
 lint: $(STAMP)
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check src tests bench && $(BIN)/codespell docs src README.md
 

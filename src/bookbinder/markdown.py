@@ -14,7 +14,7 @@ import nh3
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 
-from bookbinder import cache, runner
+from bookbinder import cache, exercises, runner
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import PageError, where
 
@@ -176,7 +176,7 @@ class _Splice(Preprocessor):
         if "minutes" in meta:
             facts.append(f"{meta['minutes']} minutes")
         if chapter.blocks:
-            facts.append(_proved(data))
+            facts.append(_proved(chapter, data))
         if facts:
             parts.append("".join(f'<p class="book-facts">{fact}</p>' for fact in facts))
         if chapter.blocks:
@@ -214,17 +214,16 @@ class _Splice(Preprocessor):
         )
 
 
-def _proved(data: dict) -> str:
+def _proved(chapter: Chapter, data: dict) -> str:
     """One line on the run: counts, versions, device, date."""
-    states = [slot["state"] for slot in data["blocks"]]
+    pairs = zip(chapter.blocks, data["blocks"], strict=True)
+    states = [slot["state"] for block, slot in pairs if not block.exercise]
     skipped = states.count("skipped")
+    drills = len(exercises.groups(chapter))
     versions = ", ".join(
         f"{name} {'.'.join(v.split('.')[:2])}" for name, v in data.get("versions", {}).items()
     )
-    facts = [
-        f"{len(states) - skipped} blocks run, {skipped} skipped",
-        versions,
-        data.get("device", ""),
-        data.get("date", ""),
-    ]
+    counts = f"{len(states) - skipped} blocks run, {skipped} skipped"
+    counts += f", {drills} exercise{'s' * (drills > 1)} checked" if drills else ""
+    facts = [counts, versions, data.get("device", ""), data.get("date", "")]
     return html.escape(", ".join(fact for fact in facts if fact))

@@ -115,7 +115,7 @@ def test_the_header_says_what_was_proved(convert):
     page = convert()
     assert "<li>see &lt;this&gt;</li>" in page and "5 minutes" in page
     assert 'Needs: <a href="../../">Home page</a>, Planned' in page
-    assert "2 blocks run, 1 skipped, Python 3.11, numpy 2.4, CPU, 2026-01-02" in page
+    assert "2 blocks run, 1 skipped, 1 exercise checked, Python 3.11, numpy 2.4, CPU, 2026-01-02" in page
     assert 'href="../../notebooks/part/page.ipynb" download' in page
     assert "colab" not in page
 
