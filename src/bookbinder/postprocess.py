@@ -142,7 +142,7 @@ def _style_classes(style: str, place: _Place) -> list[str]:
 
 
 def _check_image(at: dict[str, str | None], classes: list[str], place: _Place) -> None:
-    if at.get("alt") == "logo":
+    if (at.get("src") or "").endswith("assets/logo.svg"):
         at.update({"width": "24", "height": "24"})
     missing = [name for name in ("alt", "width", "height") if not at.get(name)]
     if missing:

@@ -81,7 +81,8 @@ def test_an_image_without_text_or_size_is_refused(lacks):
 
 
 def test_the_logo_gets_its_size():
-    assert body('<img src="l.svg" alt="logo">') == '<img src="l.svg" alt="logo" width="24" height="24">'
+    text = '<img src="../assets/logo.svg" alt="logo"'
+    assert body(f"{text}>") == f'{text} width="24" height="24">'
 
 
 def test_what_has_no_name_gets_one():
