@@ -120,7 +120,7 @@ def _outcome(case: ElementTree.Element) -> str:
         if child.tag == "skipped":
             return "xfailed" if child.get("type") == "pytest.xfail" else "skipped"
         if child.tag in ("failure", "error"):
-            return f"{child.get('message')}\n{child.text}"
+            return child.text or child.get("message")
     return "passed"
 
 

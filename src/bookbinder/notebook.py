@@ -32,6 +32,8 @@ _MATERIAL = {
     re.compile(r"\n([ \t]*\n){2,}"): "\n\n",
 }
 _NUMBERED = re.compile(r"\\begin\{(equation|align|gather|multline)\}(.*)\\end\{\1\}", re.S)
+_ADDRESS = re.compile(r'(?<=\bhref=")[^"]+|(?<=\bsrc=")[^"]+')
+_INDEX = re.compile(r"(?<![^/])index\.md$")
 _ROW = re.compile(r"\\\\(?!(?:(?!\\begin\{).)*\\end\{)", re.S)  # not that of an environment inside
 _INSTALL = """\
 try:
@@ -41,9 +43,8 @@ except ImportError:  # the book's own package; what it needs is there
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "{wheel}"], check=True)
     importlib.invalidate_caches()
 """
-_CLONE = (
-    "import chainrule  # is it missing? pip install PATH, with the path of a clone of the book's repository\n"
-)
+_CLONE = "import chainrule  # missing? pip install PATH, the path of a clone of the book's repository\n"
+_PAPER = '<rect width="100%" height="100%" fill="#ffffff"/>'
 _WRAPS = {
     "skipif": "import importlib, sys\ntry:\n    _left_out = {condition}\nexcept ImportError:\n    _left_out = True\n"
     "if _left_out:\n    print('left out here:', {mark.reason!r})\nelse:\n{code}",
@@ -111,18 +112,17 @@ def _indent(code: str) -> str:
 def _output(shown: dict, count: int) -> nbformat.NotebookNode:
     """One output of a run as a notebook keeps it."""
     kind, text = shown["kind"], shown.get("text", "")
+    if kind == "error":  # the wrapped cell prints what it was to raise
+        kind, text = "stdout", text + "\n"
     if kind in ("stdout", "stderr"):
         return v4.new_output("stream", name=kind, text=text)
-    if kind == "error":  # the wrapped cell prints what it was to raise
-        return v4.new_output("stream", name="stdout", text=text + "\n")
     if kind in ("result", "html"):
         plain = {"text/plain": text if kind == "result" else " ".join(re.sub(r"<[^>]+>", " ", text).split())}
         data = plain | ({"text/html": text} if kind == "html" else {})
         return v4.new_output("execute_result", data=data, execution_count=count)
     data = {"text/plain": f"{shown['alt']}. {shown['desc']}".rstrip(". ")}
     if shown["format"] == "svg":  # in its light ink, on paper of its own: a notebook may have a dark ground
-        paper = '</desc><rect width="100%" height="100%" fill="#ffffff"/>'
-        data["image/svg+xml"] = shown["light"].replace("</desc>", paper, 1)
+        data["image/svg+xml"] = shown["light"].replace("</desc>", f"</desc>{_PAPER}", 1)
     else:
         style = f'width="{shown["width"]}" style="background: #ffffff"'
         data["text/html"] = f'<img src="data:image/webp;base64,{shown["light"]}" {style}>'
@@ -138,25 +138,21 @@ class _Writer:
         nested = page_url.strip("/") and Path(chapter.path).stem != "index"
         self.folder = urljoin(self.here, "..") if nested else self.here
         self.blocks = {block.line: block for block in chapter.blocks}
-        self.cells: list[nbformat.NotebookNode] = []
         self.texts: list[tuple[int, str]] = []
         self.labels: dict[str, str] = {}
         self.number, self.level, self.closed = 0, 1, ""
-        self._page()
-
-    def _page(self) -> None:
-        """Write the cells of the whole page."""
-        start = front_matter_lines(self.chapter.text)
-        body = "\n".join(self.chapter.text.split("\n")[start:])
+        start = front_matter_lines(chapter.text)
+        body = "\n".join(chapter.text.split("\n")[start:])
         body = TOKEN.sub(lambda m: "\n" * m[0].count("\n") if m[0].startswith("<!--") else m[0], body)
         self._text(body)  # once for the labels: a reference may stand before its equation
         self.number = 0
         rows = list(enumerate(body.split("\n"), start + 1))
-        first = next((n for n, (_, row) in enumerate(rows) if row.startswith("# ")), -1)
-        title = rows[first][1] if first >= 0 else f"# {self.chapter.meta.get('title', 'Notebook')}"
-        self.texts.append((1, self._text(f"{title}\n\n{self._about()}").strip()))
-        self._end_text("title")
-        self._walk(rows[first + 1 :], str)
+        first = next((n for n, (_, row) in enumerate(rows) if row.strip()), 0)
+        titled = rows[first][1].startswith("# ")
+        title = rows[first][1] if titled else f"# {chapter.meta.get('title', 'Notebook')}"
+        title = self._text(f"{title}\n\n{self._about()}").strip()
+        self.cells = [v4.new_markdown_cell(title, id="title")]
+        self._walk(rows[first + titled :], str)
         self._end_text()
 
     def _about(self) -> str:
@@ -165,14 +161,14 @@ class _Writer:
         parts = [f"*{meta['description']}*"] if meta["description"] else []
         if goals := "\n".join(f"- {goal}" for goal in meta["objectives"]):
             needs = [Path(need).stem.replace("-", " ").capitalize() for need in meta["needs"]] or ["nothing"]
-            parts.append(f"After this page you can\n\n{goals}")
-            parts.append(f"About {meta['minutes']} minutes. Needs: {', '.join(needs)}.")
+            facts = f"About {meta['minutes']} minutes. Needs: {', '.join(needs)}."
+            parts += [f"After this page you can\n\n{goals}", facts]
         return "\n\n".join([*parts, f"[This page in the book]({self.here})" if self.site else ""])
 
-    def _end_text(self, name: str = "") -> None:
+    def _end_text(self) -> None:
         if self.texts:
             text = "\n\n".join(text for _, text in self.texts)
-            self.cells.append(v4.new_markdown_cell(text, id=name or f"line-{self.texts[0][0]}"))
+            self.cells.append(v4.new_markdown_cell(text, id=f"line-{self.texts[0][0]}"))
         self.texts = []
 
     def _walk(self, rows: list[tuple[int, str]], wrap: Callable[[str], str]) -> None:
@@ -192,8 +188,7 @@ class _Writer:
             at += 1
             if line in self.blocks:
                 flush()
-                block = self.blocks[line]
-                self._code(block, wrap)
+                self._code(block := self.blocks[line], wrap)
                 at, lag = begin + block.end - line + 1, len(row) - len(row.lstrip())
                 continue
             if box:
@@ -287,9 +282,7 @@ class _Writer:
             elif m["stray"] or part[0] in "\\!":
                 return part
             elif not (m["fence"] or m["tick"] or m["tag"]):
-                part = re.sub(
-                    r'(?<=\bhref=")[^"]+|(?<=\bsrc=")[^"]+', lambda a: self._url(a[0]) or a[0], part
-                )
+                part = _ADDRESS.sub(lambda a: self._url(a[0]) or a[0], part)
             kept.append(part)
             return f"{lead}\x02{len(kept) - 1}\x03"
 
@@ -308,6 +301,5 @@ class _Writer:
         if re.match(r"[a-z][a-z+.-]*:|//", url, re.I):
             return url
         path, hash_, anchor = url.partition("#")
-        path = urljoin(self.folder, path) if path else self.here
-        path = re.sub(r"\.md$", "/", re.sub(r"(?<=/)index\.md$", "", path))
+        path = urljoin(self.folder, re.sub(r"\.md$", "/", _INDEX.sub("./", path))) if path else self.here
         return self.site and path + hash_ + anchor

@@ -70,6 +70,15 @@ def test_page_without_a_gpu_or_a_heading():
     assert [cell.source for cell in nb.cells] == ["# Notebook", "Text."]
 
 
+def test_a_comment_in_code_is_no_heading():
+    page = chapter.parse("Text.\n\n```python\n# x\nx = 1\n```\n", "README.md", front_matter=False)
+    assert [cell.source for cell in notebook.export(page, None).cells] == [
+        "# Notebook",
+        "Text.",
+        "# x\nx = 1",
+    ]
+
+
 def test_text_is_cut_at_headings_and_code():
     body = "One.\n\n## A\n\nTwo.\n\n```python\nx = 1\n```\n\nThree.\n\n### B\n"
     nb = export(body)
