@@ -1,5 +1,6 @@
 """The whole book at once: check every page, run what is stale, write what lies beside the pages."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -7,10 +8,12 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bookbinder import cache, markdown, runner
+from bookbinder import cache, markdown, notebook, runner
 from bookbinder.chapter import Chapter, load
 from bookbinder.check import check, pages
 from bookbinder.page import PageError
+
+ROOT = Path(__file__).parents[2]  # the checkout: the binder is always installed editable
 
 
 @dataclass
@@ -73,8 +76,6 @@ def _report(book: Book) -> None:
 
 def extras(book: Book, site: Path, site_url: str) -> None:
     """Write the notebooks and the wheel of chainrule into a built site."""
-    from bookbinder import notebook
-
     wheel = build_wheel(site / "dist")
     for result in book.results:
         page = Path(result.chapter.path).resolve().relative_to(book.docs.resolve()).with_suffix("")
@@ -83,15 +84,23 @@ def extras(book: Book, site: Path, site_url: str) -> None:
         notebook.write(nb, site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"))
 
 
-def build_wheel(folder: Path, root: Path = Path(".")) -> str:
-    """File name of chainrule's wheel, built into `folder` from the sources, without any download.
+def build_wheel(folder: Path, root: Path = ROOT) -> str:
+    """File name of chainrule's wheel, put into `folder`; built from the sources when they changed, never downloaded.
 
     Raises:
         RuntimeError: where the build fails, with what it said.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder.resolve())]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"chainrule's wheel was not built: {done.stderr.strip()}")
-    return max(folder.glob("chainrule-*.whl")).name
+    sources = [root / "pyproject.toml", *sorted((root / "src" / "chainrule").rglob("*.*"))]
+    state = hashlib.sha256()
+    for file in sources:
+        if file.is_file() and file.suffix != ".pyc":
+            state.update(file.name.encode() + file.read_bytes())
+    kept = (cache.folder().parent / "dist" / state.hexdigest()[:16]).resolve()
+    if not list(kept.glob("chainrule-*.whl")):
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(kept)]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"chainrule's wheel was not built: {done.stderr.strip()}")
+    wheel = max(kept.glob("chainrule-*.whl"))
+    cache.put(folder / wheel.name, wheel.read_bytes())
+    return wheel.name
