@@ -14,24 +14,15 @@ from chainrule import ops
 from chainrule.ops import binary_cross_entropy_with_logits, cross_entropy, hinge_loss, mse_loss
 from chainrule.tensor import Tensor, wrap
 
-__all__ = [
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "hinge_loss",
-    "huber_loss",
-    "kl_div",
-    "l1_loss",
-]
-__all__ += ["mse_loss", "multi_margin_loss"]
+__all__ = ["mse_loss", "l1_loss", "huber_loss", "hinge_loss", "multi_margin_loss", "cross_entropy"]
+__all__ += ["binary_cross_entropy_with_logits", "kl_div"]
 
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors, of one shape."""
     x, y = (t if isinstance(t, Tensor) else wrap(np.asarray(t)) for t in (input, target))
     if x.shape != y.shape:
-        raise ValueError(
-            f"{name}: input of shape {x.shape} and target of shape {y.shape} must have one shape"
-        )
+        raise ValueError(f"{name}: input {x.shape} and target {y.shape} must have one shape")
     return x, y
 
 

@@ -156,11 +156,10 @@ class Module:
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
         both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
-        faults += [
-            f"{name}: saved with shape {x.shape}, here {mine[name].shape}"
-            for name, x in both.items()
-            if x.shape != mine[name].shape
-        ]
+        differ = {
+            name: (x.shape, mine[name].shape) for name, x in both.items() if x.shape != mine[name].shape
+        }
+        faults += [f"{name}: saved with shape {saved}, here {here}" for name, (saved, here) in differ.items()]
         if faults:
             raise RuntimeError(f"load_state_dict: does not fit {type(self).__name__}: {'; '.join(faults)}")
         for name, x in both.items():
@@ -173,17 +172,14 @@ class Module:
         """The arguments that make this module again, by name, as far as it keeps them as attributes."""
         names = [name for name in inspect.signature(type(self).__init__).parameters if name in vars(self)]
         values = {name: vars(self)[name] for name in names if name != "generator"}
-        if "bias" in values:  # kept as the bias itself, or None
-            values["bias"] = values["bias"] is not None and values["bias"] is not False
-        return values
+        bias = values.get("bias")  # kept as the bias itself, or None
+        return values | ({"bias": bias is not None and bias is not False} if "bias" in values else {})
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets: the arguments that are not at their defaults."""
         known = inspect.signature(type(self).__init__).parameters
-        shown = {
-            k: v for k, v in self.options().items() if not isinstance(v, Module) and v != known[k].default
-        }
-        return ", ".join(f"{k}={v!r}" for k, v in shown.items())
+        plain = ((k, v) for k, v in self.options().items() if not isinstance(v, Module))
+        return ", ".join(f"{k}={v!r}" for k, v in plain if v != known[k].default)
 
     def __repr__(self) -> str:
         """The tree of modules, each with its number of parameters."""
@@ -206,9 +202,7 @@ class Sequential(Module):
     def __init__(self, *layers: Module):
         for i, layer in enumerate(layers):
             if not isinstance(layer, Module):
-                raise TypeError(
-                    f"Sequential wants modules one by one; argument {i} is {type(layer).__name__}"
-                )
+                raise TypeError(f"Sequential wants modules; argument {i} is {type(layer).__name__}")
             setattr(self, str(i), layer)
 
     def forward(self, x: Any) -> Any:
@@ -443,9 +437,7 @@ class _Conv(Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True, **factory: Any):  # fmt: skip
         if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"channels {in_channels} and {out_channels} must be multiples of groups={groups}"
-            )
+            raise ValueError(f"channels {in_channels}, {out_channels} must be multiples of groups={groups}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
         kernel = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)  # type: ignore
@@ -513,13 +505,9 @@ class BatchNorm1d(Module):
     def forward(self, x: Any) -> Tensor:
         """The same **shape**: (B, C), (B, C, L) for 1d, (B, C, H, W) for 2d."""
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
-            raise ValueError(
-                f"{type(self).__name__}: wanted {self.num_features} features on axis 1 of "
-                f"{' or '.join(map(str, self.axes))} axes, got shape {x.shape}"
-            )
-        if (
-            self.training
-        ):  # new arrays, so that an earlier graph keeps the statistics that it was computed with
+            wanted = f"{self.num_features} features on axis 1 of {' or '.join(map(str, self.axes))} axes"
+            raise ValueError(f"{type(self).__name__}: wanted {wanted}, got shape {x.shape}")
+        if self.training:  # new arrays: an earlier graph keeps the statistics that it was computed with
             for buffer in (self.running_mean, self.running_var, self.num_batches_tracked):
                 buffer._data = buffer._data.copy()
             self.num_batches_tracked._data += 1
@@ -728,9 +716,7 @@ class MultiheadAttention(Module):
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
                  batch_first: bool = False, **factory: Any):  # fmt: skip
         if embed_dim % num_heads:
-            raise ValueError(
-                f"MultiheadAttention: embed_dim {embed_dim} is no multiple of num_heads {num_heads}"
-            )
+            raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
         self.bias, self.batch_first = bias, batch_first
         self.in_proj_weight = _drawn(xavier_uniform_, (3 * embed_dim, embed_dim), **factory)
@@ -770,9 +756,7 @@ class MultiheadAttention(Module):
         q, k, v = inputs
         scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
         for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
-            scores = (
-                scores + np.where(mask, -np.inf, 0).astype(q.dtype) if mask.dtype == bool else scores + mask
-            )
+            scores = scores + mask.astype(q.dtype)
         weights = ops.softmax(scores, dim=-1)
         weights = _dropped(weights, self.dropout, self.generator) if self.training else weights
         out = ops.matmul(weights, v).transpose(1, 2)
@@ -788,15 +772,13 @@ class MultiheadAttention(Module):
         return z.reshape(*z.shape[:2], self.num_heads, -1).transpose(1, 2)
 
     def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> Iterator[np.ndarray]:
-        """The masks that were given, each such that it fits scores of this shape (B, num_heads, L, S)."""
-        if padding is not None:
-            yield np.asarray(padding)[:, None, None, :]
-        if causal:
-            yield np.triu(np.ones(shape[-2:], bool), 1)
-        if mask is not None:
-            mask = np.asarray(mask)
-            each = mask.reshape(shape[0], -1, *shape[-2:]) if mask.ndim == 3 else mask
-            yield each
+        """What to add to scores of this shape (B, num_heads, L, S), for each mask given."""
+        masks = [np.asarray(padding)[:, None, None, :]] if padding is not None else []
+        masks += [np.triu(np.ones(shape[-2:], bool), 1)] if causal else []
+        masks += [np.asarray(mask)] if mask is not None else []
+        for m in masks:
+            m = m.reshape(shape[0], -1, *shape[-2:]) if m.ndim == 3 else m
+            yield np.where(m, -np.inf, 0) if m.dtype == bool else m
 
 
 MultiHeadAttention = MultiheadAttention

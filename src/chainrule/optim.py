@@ -7,8 +7,9 @@ array and g its gradient's.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,12 @@ class Optimizer:
         """Two arrays of p's shape and dtype, cut from one buffer that all parameters share in turn."""
         n, room = p.size, self._room.get(p.dtype)
         if room is None or room.size < 2 * n:
-            largest = max(q.size for group in self.param_groups for q in group["params"])
-            room = self._room[p.dtype] = np.empty(2 * max(largest, n), p.dtype)
+            room = self._room[p.dtype] = np.empty(2 * max(q.size for q in self._parameters()), p.dtype)
         self._scratch[p] = room[:n].reshape(p.shape), room[n : 2 * n].reshape(p.shape)
         return self._scratch[p]
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
 
     def step(self) -> None:
         """Change every parameter that has a gradient by one step."""
@@ -92,25 +95,19 @@ class Optimizer:
                 self.update(p, g, self.state.setdefault(tensor, {}), tmp, group)
                 note_change(p)
 
-    def update(
-        self, p: np.ndarray, g: np.ndarray, state: dict[str, Any], tmp: np.ndarray, group: Any
-    ) -> None:
+    def update(self, p: Any, g: Any, state: dict[str, Any], tmp: Any, group: dict[str, Any]) -> None:
         """Change p in place, given g; tmp is scratch."""
         raise NotImplementedError("an optimiser defines update(p, g, state, tmp, group)")
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                p.zero_grad()
+        for p in self._parameters():
+            p.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to carry on later: copies of the state by number of the parameter, and the options."""
-        order = {p: i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
-        state = {
-            order[p]: {name: np.copy(x) if isinstance(x, np.ndarray) else x for name, x in held.items()}
-            for p, held in self.state.items()
-        }
+        order = {p: i for i, p in enumerate(self._parameters())}
+        state = {order[p]: copy.deepcopy(held) for p, held in self.state.items()}
         groups = [g | {"params": [order[p] for p in g["params"]]} for g in self.param_groups]
         return {"state": state, "param_groups": groups}
 
@@ -120,26 +117,18 @@ class Optimizer:
         Raises:
             ValueError: if the groups differ in number or size.
         """
-        sizes = [
-            [len(g["params"]) for g in groups] for groups in (self.param_groups, state_dict["param_groups"])
-        ]
-        if sizes[0] != sizes[1]:
-            raise ValueError(
-                f"load_state_dict: this optimiser has groups of {sizes[0]} parameters, the state of {sizes[1]}"
-            )
-        for mine, theirs in zip(self.param_groups, state_dict["param_groups"], strict=True):
-            mine.update({name: x for name, x in theirs.items() if name != "params"})
-        everything = [p for group in self.param_groups for p in group["params"]]
-        self.state = {
-            everything[int(i)]: {k: np.copy(x) if isinstance(x, np.ndarray) else x for k, x in held.items()}
-            for i, held in state_dict["state"].items()
-        }
+        theirs = state_dict["param_groups"]
+        here, saved = ([len(group["params"]) for group in groups] for groups in (self.param_groups, theirs))
+        if here != saved:
+            raise ValueError(f"load_state_dict: groups of {here} parameters here, the state of {saved}")
+        for group, options in zip(self.param_groups, theirs, strict=True):
+            group.update(options | {"params": group["params"]})
+        order = self._parameters()
+        self.state = {order[int(i)]: copy.deepcopy(held) for i, held in state_dict["state"].items()}
 
     def __repr__(self) -> str:
-        options = ({k: v for k, v in group.items() if k != "params"} for group in self.param_groups)
-        return "\n".join(
-            f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in group.items())})" for group in options
-        )
+        shown = (", ".join(f"{k}={v}" for k, v in g.items() if k != "params") for g in self.param_groups)
+        return "\n".join(f"{type(self).__name__}({options})" for options in shown)
 
 
 def _buffer(state: dict[str, Any], name: str, like: np.ndarray, value: float = 0.0) -> np.ndarray:
@@ -399,18 +388,6 @@ class LRScheduler:
         self.last_epoch, self.base_lrs = state_dict["last_epoch"], list(state_dict["base_lrs"])
 
 
-class LambdaLR(LRScheduler):
-    """The first learning rate times lr_lambda(t)."""
-
-    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]):
-        self.lr_lambda = lr_lambda
-        super().__init__(optimizer)
-
-    def rate(self, base: float, t: int) -> float:
-        """Learning rate after t steps of a group that started from base."""
-        return base * self.lr_lambda(t)
-
-
 class StepLR(LRScheduler):
     """Learning rate times gamma after every step_size steps."""
 
@@ -448,9 +425,7 @@ class LinearLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
                  total_iters: int = 5):  # fmt: skip
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
-            raise ValueError(
-                f"start_factor must be in (0, 1] and end_factor in [0, 1], got {start_factor} and {end_factor}"
-            )
+            raise ValueError(f"start_factor wants (0, 1], end_factor [0, 1]: {start_factor}, {end_factor}")
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer)
 

@@ -123,7 +123,7 @@ T = Tensor(LOGITS)
     [
         (lambda: losses.mse_loss(Tensor(X), Y[:, :1]), ValueError, r"\(4, 5\).*\(4, 1\).*one shape"),
         (lambda: losses.l1_loss(Tensor(X), Y[:, :1]), ValueError, r"\(4, 5\).*\(4, 1\).*one shape"),
-        (lambda: losses.huber_loss(Tensor(X), Y[0]), ValueError, "huber_loss: input of shape"),
+        (lambda: losses.huber_loss(Tensor(X), Y[0]), ValueError, "huber_loss: input"),
         (lambda: losses.hinge_loss(Tensor(X), Y[0]), ValueError, "one shape"),
         (lambda: losses.kl_div(Tensor(X), Y[0]), ValueError, "one shape"),
         (lambda: losses.huber_loss(Tensor(X), Y, delta=0), ValueError, "delta must be above 0"),

@@ -160,7 +160,6 @@ SCHEDULES = [
     ("CosineAnnealingLR", dict(T_max=STEPS, eta_min=0.001)),
     ("LinearLR", dict(total_iters=17)),
     ("LinearLR", dict(start_factor=0.01, end_factor=0.7, total_iters=60)),
-    ("LambdaLR", dict(lr_lambda=lambda t: 1 / (1 + t))),
     ("OneCycleLR", dict(max_lr=0.3, total_steps=STEPS)),
     ("OneCycleLR", dict(max_lr=0.1, epochs=10, steps_per_epoch=STEPS // 10, pct_start=0.4, div_factor=10.0,
                         final_div_factor=100.0, anneal_strategy="linear", base_momentum=0.7, max_momentum=0.9)),
@@ -266,7 +265,7 @@ def leaf():
         (lambda: optim.OneCycleLR(optim.Adagrad([leaf()]), 0.1, 5), ValueError, "cycle_momentum=False"),
         (lambda: optim.EarlyStopping(mode="least"), ValueError, "'min' or 'max'"),
         (lambda: optim.SGD([leaf()]).load_state_dict(optim.SGD([leaf(), leaf()]).state_dict()), ValueError,
-         r"groups of \[1\] parameters, the state of \[2\]"),
+         r"groups of \[1\] parameters here, the state of \[2\]"),
     ],
 )  # fmt: skip
 def test_errors(call, error, message):
