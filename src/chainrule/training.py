@@ -1,0 +1,267 @@
+"""The training loop: `fit`, with progress, history, validation, early stopping and checkpoints.
+
+`chainrule.torch.fit` is the same loop around PyTorch models: it replaces only the methods of `Trainer` that touch
+tensors.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.autograd import no_grad
+from chainrule.data import batches
+from chainrule.init import generator_or_shared
+from chainrule.optim import EarlyStopping, clip_grad_norm_
+
+
+def accuracy(output: Any, target: Any) -> float:
+    """Part of the rows of output, **shape** (B, C), whose largest score stands at the label in target, (B,)."""
+    return float((output.argmax(1) == target).sum()) / len(target)
+
+
+def fit(
+    model: Any, data: Any, loss: Callable[..., Any], optimizer: Any, epochs: int = 10, **options: Any
+) -> dict[str, list[float]]:
+    """Losses of each epoch, after training the model in place.
+
+    Args:
+        model: Module; called with a batch of inputs.
+        data: a pair (x, y) of arrays, or anything that gives pairs (x, y) of batches each time it is gone through,
+            such as `chainrule.data.batches(x, y)`.
+        loss: function of output and y that gives a scalar.
+        optimizer: over the parameters of model.
+        epochs: how often data is gone through, epochs from a checkpoint included.
+        **options: any of the following.
+        validation: data to look at after each epoch, in eval mode: "val_loss" in the history.
+        metric: function of output and y, averaged over validation: "val_" and its name; see `accuracy`.
+        schedule: its step() is called after every epoch, or after every batch with `schedule_each="batch"`.
+        clip_norm: gradients are scaled down to this norm.
+        early_stopping: an `EarlyStopping`, or its patience. It watches "val_loss" (without validation, "loss"),
+            and the model ends with the parameters of its best epoch.
+        checkpoint: path of a file that is written after every epoch. Where it exists, training goes on from it, so
+            that after Ctrl-C the same call carries on as if nothing had happened.
+        progress: show a bar, if tqdm is installed.
+        batch_size: for pairs of arrays.
+        generator: source of the order of batches, for a pair of arrays.
+
+    Returns:
+        The history: "loss", "lr", and what was asked for, each a list with one number an epoch.
+
+    Raises:
+        RuntimeError: if a loss is NaN or infinite.
+        ValueError: if data gives no batch.
+    """
+    return Trainer(model, data, loss, optimizer, epochs, **options).run()
+
+
+@dataclass
+class Trainer:
+    """One run of `fit`; the arguments are explained there."""
+
+    model: Any
+    data: Any
+    loss: Callable[..., Any]
+    optimizer: Any
+    epochs: int = 10
+    validation: Any = None
+    metric: Callable[..., float] | None = None
+    schedule: Any = None
+    schedule_each: str = "epoch"
+    clip_norm: float | None = None
+    early_stopping: EarlyStopping | int | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    progress: bool = True
+    batch_size: int = 32
+    generator: np.random.Generator | None = None
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best: dict[str, Any] | None = None
+
+    def run(self) -> dict[str, list[float]]:
+        """Train, and return the history."""
+        if isinstance(self.data, tuple):
+            self.data = batches(*self.data, batch_size=self.batch_size, generator=self.generator)
+        if isinstance(self.validation, tuple):
+            self.validation = batches(*self.validation, batch_size=self.batch_size, shuffle=False)
+        if isinstance(self.early_stopping, int):
+            self.early_stopping = EarlyStopping(self.early_stopping)
+        if self.checkpoint and Path(self.checkpoint).exists():
+            self.restore(self.load())
+        bar = _bar(self)
+        try:
+            while len(self.history.get("loss", ())) < self.epochs and not self.finished():
+                self.epoch(bar)
+                if self.checkpoint:
+                    part = Path(f"{self.checkpoint}.part")
+                    self.save(part)
+                    os.replace(part, self.checkpoint)  # all or nothing: what was there survives a crash
+        finally:
+            if bar is not None:
+                bar.close()
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+        return self.history
+
+    def finished(self) -> bool:
+        """Whether early stopping has said so."""
+        stop = self.early_stopping
+        return isinstance(stop, EarlyStopping) and stop.waited >= stop.patience
+
+    def epoch(self, bar: Any) -> None:
+        """Go through the data once, and take down how it went."""
+        number = len(self.history.setdefault("loss", [])) + 1
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.model.train()
+        total, count = 0.0, 0
+        for i, (x, y) in enumerate(self.data, 1):
+            total += self.step(x, y, f"epoch {number}, batch {i}") * len(x)
+            count += len(x)
+            if self.schedule is not None and self.schedule_each == "batch":
+                self.schedule.step()
+            if bar is not None:
+                bar.update()
+        if count == 0:
+            raise ValueError("fit: data gave no batches; a generator can be gone through only once")
+        record = {"loss": _finite(float(total) / count, f"epoch {number}"), "lr": rate} | self.evaluate()
+        if self.schedule is not None and self.schedule_each == "epoch":
+            self.schedule.step()
+        self.take_down(record, bar)
+
+    def take_down(self, record: dict[str, float], bar: Any) -> None:
+        """Add an epoch to the history, and keep the parameters if they are the best so far."""
+        for name, value in record.items():
+            self.history.setdefault(name, []).append(value)
+        if bar is not None:
+            bar.set_postfix({name: f"{value:.4g}" for name, value in record.items()})
+        if isinstance(self.early_stopping, EarlyStopping):
+            self.early_stopping(record.get("val_loss", record["loss"]))
+            if self.early_stopping.waited == 0:
+                self.best = self.snapshot()
+
+    def evaluate(self) -> dict[str, float]:
+        """Loss and metric on the validation data, in eval mode."""
+        if self.validation is None:
+            return {}
+        self.model.eval()
+        sums, count = [0.0, 0.0], 0
+        with self.without_gradient():
+            for x, y in self.validation:
+                output, y = self.model(self.place(x)), self.place(y)
+                sums[0] += float(self.loss(output, y)) * len(x)
+                sums[1] += float(self.metric(output, y)) * len(x) if self.metric else 0
+                count += len(x)
+        names = ["val_loss"] + ([f"val_{self.metric.__name__}"] if self.metric else [])
+        return {name: value / max(count, 1) for name, value in zip(names, sums, strict=False)}
+
+    # What is different for PyTorch.
+
+    without_gradient = no_grad
+
+    def place(self, batch: Any) -> Any:
+        """The batch as the model wants it."""
+        return batch
+
+    def step(self, x: Any, y: Any, where: str) -> Any:
+        """Loss of one batch, after one step of the optimiser."""
+        self.optimizer.zero_grad()
+        loss = self.loss(self.model(x), y)
+        value = _finite(loss.item(), where)
+        loss.backward()
+        if self.clip_norm is not None:
+            clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.optimizer.step()
+        return value
+
+    def snapshot(self) -> dict[str, Any]:
+        """Copies of the parameters and buffers."""
+        return self.model.state_dict()
+
+    def save(self, path: Path) -> None:
+        """Write the state to a file."""
+        arrays: dict[str, np.ndarray] = {}
+        text = json.dumps(_without_arrays(self.state(), "", arrays))
+        with open(path, "wb") as file:
+            np.savez(file, text=text, **arrays)
+
+    def load(self) -> dict[str, Any]:
+        """Read the state from the checkpoint."""
+        with np.load(self.checkpoint) as saved:  # type: ignore[arg-type]
+            return _with_arrays(json.loads(saved["text"].item()), saved)
+
+    # What a checkpoint holds.
+
+    def generators(self) -> list[np.random.Generator]:
+        """The generators that a run draws from: the shared one, that of the batches, and those of the layers."""
+        holders = [self.data, *self.model.modules()]
+        own = (getattr(holder, "generator", None) for holder in holders)
+        return [generator_or_shared(None), *(g for g in own if isinstance(g, np.random.Generator))]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a run needs to go on: numbers, lists, dicts and arrays."""
+        parts = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
+        held = {name: part.state_dict() for name, part in parts.items() if part is not None}
+        stop = vars(self.early_stopping) if self.early_stopping else None
+        random = [g.bit_generator.state for g in self.generators()]
+        return held | {"history": self.history, "best": self.best, "stop": stop, "random": random}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state."""
+        for name in ("model", "optimizer", "schedule"):
+            if name in state:
+                getattr(self, name).load_state_dict(state[name])
+        self.history, self.best = state["history"], state["best"]
+        if self.early_stopping and state["stop"]:
+            vars(self.early_stopping).update(state["stop"])
+        for g, saved in zip(self.generators(), state["random"], strict=True):
+            g.bit_generator.state = saved
+
+
+def _finite(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        hint = "try a smaller learning rate or clip_norm, and look for a logarithm of 0 or a division by 0"
+        raise RuntimeError(f"fit: the loss is {value} in {where}: {hint}")
+    return value
+
+
+def _bar(run: Trainer) -> Any:
+    """A progress bar over the batches of all epochs; None if it is not wanted or tqdm is not there."""
+    if not run.progress:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # in a notebook without widgets tqdm complains, and works
+            from tqdm.auto import tqdm
+    except ImportError:
+        return None
+    size = len(run.data) if hasattr(run.data, "__len__") else 0
+    done = len(run.history.get("loss", ()))
+    return tqdm(total=size * run.epochs or None, initial=size * done, desc="fit", unit="batch")
+
+
+def _without_arrays(tree: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The tree with a note in place of every array, which goes into arrays."""
+    if isinstance(tree, np.ndarray):
+        arrays[name] = tree
+        return {"array": name}
+    if isinstance(tree, dict):
+        return {str(k): _without_arrays(v, f"{name}/{k}", arrays) for k, v in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_without_arrays(v, f"{name}/{i}", arrays) for i, v in enumerate(tree)]
+    return tree
+
+
+def _with_arrays(tree: Any, arrays: Any) -> Any:
+    """The tree with every note replaced by its array."""
+    if isinstance(tree, dict):
+        if tree.keys() == {"array"}:
+            return arrays[tree["array"]]
+        return {k: _with_arrays(v, arrays) for k, v in tree.items()}
+    return [_with_arrays(v, arrays) for v in tree] if isinstance(tree, list) else tree
