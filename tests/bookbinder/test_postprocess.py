@@ -145,3 +145,8 @@ def test_a_faulty_site_names_every_faulty_page(tmp_path, capsys):
 
 def test_an_empty_folder_is_no_success(tmp_path, capsys):
     assert main([str(tmp_path)]) == 1 and "make site" in capsys.readouterr().out
+
+
+def test_code_keeps_only_the_spans_that_have_a_colour():
+    text = '<code><span class="k">return</span><span class="w"> </span><span class="n">x</span></code>'
+    assert body(text) == '<code><span class="k">return</span> x</code>'
