@@ -42,8 +42,8 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _HEAD = re.compile(r'<head>(?:\s*<meta charset="?utf-8"?>)?', re.IGNORECASE)
-# Names and blanks in code have the colour of the text around them: half of the elements of a chapter say nothing.
-_PLAIN = re.compile(r'<span class="[nw]">([^<]*)</span>')
+# Names, operators, punctuation and blanks in code stay in its text colour: else they are half of a chapter's elements.
+_PLAIN = re.compile(r'<span class="[nopw]">([^<]*)</span>')
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
