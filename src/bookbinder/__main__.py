@@ -127,8 +127,7 @@ def _into_nav(config: Path, part: str, name: str) -> None:
 def _postprocess(options) -> int:
     from bookbinder import postprocess
 
-    print(f"{postprocess.process_site(options.site)} pages finished")
-    return 0
+    return postprocess.main([str(options.site)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The whole book at once: check every page, run what is stale, write what lies beside the pages."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -8,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bookbinder import cache, markdown, notebook, runner
+from bookbinder import cache, markdown, runner
 from bookbinder.chapter import Chapter, load
 from bookbinder.check import check, pages
 from bookbinder.page import PageError
@@ -75,13 +74,20 @@ def _report(book: Book) -> None:
 
 
 def extras(book: Book, site: Path, site_url: str) -> None:
-    """Write the notebooks and the wheel of chainrule into a built site."""
+    """Write the notebooks and the wheel of chainrule into a built site; an unchanged page's notebook is kept."""
     wheel = build_wheel(site / "dist")
+    exporter = Path(__file__).with_name("notebook.py").read_text(encoding="utf-8")
     for result in book.results:
         page = Path(result.chapter.path).resolve().relative_to(book.docs.resolve()).with_suffix("")
         url = "" if page.as_posix() == "index" else page.as_posix().removesuffix("/index") + "/"
-        nb = notebook.export(result.chapter, result.data, site_url=site_url, page_url=url, wheel=wheel)
-        notebook.write(nb, site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"))
+        state = [exporter, result.chapter.text, result.data, site_url, url, wheel]
+        kept = cache.folder().parent / "notebooks" / f"{cache.digest(json.dumps(state))}.ipynb"
+        if not kept.exists():
+            from bookbinder import notebook  # late: most builds change no notebook
+
+            nb = notebook.export(result.chapter, result.data, site_url=site_url, page_url=url, wheel=wheel)
+            notebook.write(nb, kept)
+        cache.put(site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"), kept.read_bytes())
 
 
 def build_wheel(folder: Path, root: Path = ROOT) -> str:
@@ -91,11 +97,7 @@ def build_wheel(folder: Path, root: Path = ROOT) -> str:
         RuntimeError: where the build fails, with what it said.
     """
     sources = [root / "pyproject.toml", *sorted((root / "src" / "chainrule").rglob("*.*"))]
-    state = hashlib.sha256()
-    for file in sources:
-        if file.is_file() and file.suffix != ".pyc":
-            state.update(file.name.encode() + file.read_bytes())
-    kept = (cache.folder().parent / "dist" / state.hexdigest()[:16]).resolve()
+    kept = (cache.folder().parent / "dist" / cache.digest(*sources)).resolve()
     if not list(kept.glob("chainrule-*.whl")):
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(kept)]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)

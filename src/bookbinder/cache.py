@@ -15,7 +15,7 @@ from bookbinder.chapter import Chapter
 KEEP_DAYS = 30
 _HERE = Path(__file__).parent
 # The binder's files that shape a result; a change in any of them makes every result stale.
-_SHAPING = ("runner.py", "sandbox.py", "figures.py", "matplotlibrc", "exercises.py", "chapter.py", "cache.py")
+_SHAPING = "runner.py kernel.py sandbox.py figures.py matplotlibrc exercises.py chapter.py cache.py".split()
 _LIBRARIES = ("numpy", "torch", "matplotlib", "scipy", "scikit-learn", "ipykernel")
 
 
@@ -24,20 +24,32 @@ def folder() -> Path:
     return Path(os.environ.get("BOOK_CACHE", ".cache")) / "runs"
 
 
-@lru_cache
-def _surroundings() -> str:
+def digest(*parts: str | Path) -> str:
+    """Hash of texts and of files (name and content), short enough for a file name."""
+    state = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            state.update(part.encode() + b"\0")
+        elif part.is_file() and part.suffix != ".pyc":
+            state.update(part.name.encode() + b"\0" + part.read_bytes())
+    return state.hexdigest()[:32]
+
+
+def surroundings() -> str:
     """Hash of all that shapes every run: packages, Python, libraries, kind of device, the binder."""
     files = [_HERE / name for name in _SHAPING] + sorted((_HERE.parent / "chainrule").rglob("*.*"))
-    state = hashlib.sha256(f"{sys.version_info[:3]} {device_class()}".encode())
+    return _surroundings(tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=4)
+def _surroundings(files: tuple[tuple[Path, int], ...]) -> str:
+    libraries = []
     for name in _LIBRARIES:
         try:
-            state.update(f"{name} {version(name)};".encode())
+            libraries.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            state.update(f"{name} none;".encode())
-    for file in files:
-        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
-            state.update(file.name.encode() + file.read_bytes())
-    return state.hexdigest()
+            libraries.append(f"{name} none")
+    return digest(str(sys.version_info[:3]), device_class(), *libraries, *(file for file, _ in files))
 
 
 def device_class() -> str:
@@ -53,7 +65,7 @@ def key(chapter: Chapter) -> str:
         (block.code, block.continues, repr(block.mark), block.exercise)
         for block in [*chapter.blocks, *chapter.answers]
     ]
-    return hashlib.sha256(json.dumps([chapter.path, code, _surroundings()]).encode()).hexdigest()[:32]
+    return digest(json.dumps([chapter.path, code]), surroundings())
 
 
 def read(name: str) -> dict | None:
@@ -61,7 +73,7 @@ def read(name: str) -> dict | None:
     file = folder() / f"{name}.json"
     try:
         seal, _, body = file.read_text(encoding="utf-8").partition("\n")
-        if seal != hashlib.sha256(body.encode()).hexdigest():
+        if seal != digest(body):
             return None
         os.utime(file)
         return json.loads(body)
@@ -72,7 +84,7 @@ def read(name: str) -> dict | None:
 def write(name: str, result: dict) -> None:
     """Keep a result, whole or not at all: another build may read or write the same entry."""
     body = json.dumps(result, sort_keys=True)
-    put(folder() / f"{name}.json", f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}".encode())
+    put(folder() / f"{name}.json", f"{digest(body)}\n{body}".encode())
 
 
 def put(file: Path, data: bytes) -> None:
@@ -92,7 +104,8 @@ def put(file: Path, data: bytes) -> None:
 def evict() -> int:
     """Remove entries that no build has used for `KEEP_DAYS` days, and what a killed build left; their number."""
     old = time.time() - KEEP_DAYS * 86_400
-    stale = [file for file in folder().glob("*.json") if file.stat().st_mtime < old]
+    kept = [*folder().glob("*.json"), *(folder().parent / "notebooks").glob("*.ipynb")]
+    stale = [file for file in kept if file.stat().st_mtime < old]
     stale += [file for file in folder().glob(".*.part") if file.stat().st_mtime < time.time() - 3_600]
     for file in stale:
         file.unlink(missing_ok=True)

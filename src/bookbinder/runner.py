@@ -2,47 +2,27 @@
 
 import asyncio
 import datetime
-import json
 import os
 import re
-import signal
 import sys
-import tempfile
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import nbformat
-import psutil
-from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
 from tqdm import tqdm
 
-from bookbinder import cache, exercises, sandbox
+from bookbinder import cache, exercises
 from bookbinder.chapter import Block, Chapter
 from bookbinder.figures import MIME
 from bookbinder.page import PageError
 
 TIMEOUT = 60  # seconds a chapter, unless its front matter says otherwise
-MEMORY = 6 * 2**30  # bytes resident in the kernel and its children together
-OUTPUT = 2**20  # characters a chapter may put out, figures aside
-FIGURES = 8 * 2**20
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _BAR_TIMES = re.compile(r" ?\[\d+:\d\d(:\d\d)?<[^\]]*\]")  # tqdm's seconds: nothing timed stands on a page
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
-_LIBRARIES = {
-    "numpy": "numpy",
-    "torch": "torch",
-    "matplotlib": "matplotlib",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-}
+_LIBRARIES = "numpy torch matplotlib scipy sklearn".split()
 
-
-latest: dict[
-    str, "Result"
-] = {}  # results of this process by page: a failed one is shown under `serve`, never cached
+# Results of this process by page: a failed one is shown under `serve`, and never cached.
+latest: dict[str, "Result"] = {}
 
 
 @dataclass
@@ -67,101 +47,6 @@ class Result:
     fresh: bool = True
 
 
-class _Client(NotebookClient):
-    """nbclient's client that stops a kernel which floods its outputs."""
-
-    spent = 0
-    ended = ""  # why the binder killed the kernel
-
-    def process_message(self, msg, cell, cell_index):
-        content = msg["content"]
-        data = content.get("data", {})
-        self.spent += len(content.get("text", "")) + sum(len(str(v)) for k, v in data.items() if k != MIME)
-        self.spent += len(str(data[MIME])) * OUTPUT // FIGURES if MIME in data else 0
-        if self.spent > OUTPUT and not self.ended:
-            self.ended = "flood"
-            _kill(self.pid)
-        return None if self.ended else super().process_message(msg, cell, cell_index)
-
-
-def _kill(pid: int) -> None:
-    """End a kernel with everything that it started."""
-    try:
-        family = psutil.Process(pid).children(recursive=True)
-    except psutil.Error:
-        family = []
-    for end in (lambda: os.killpg(pid, signal.SIGKILL), *(child.kill for child in family)):
-        try:
-            end()
-        except (OSError, psutil.Error):
-            pass
-
-
-async def _watch(client: _Client, limit: int) -> None:
-    """Kill the kernel when it runs too long, or when it and its children hold more memory than allowed.
-
-    nbclient takes a cancelled wait for a dead kernel, so a time-out has to make it one and say why.
-    """
-    end = time.monotonic() + limit
-    while not client.ended:
-        try:
-            kernel = psutil.Process(client.pid)
-            held = sum(p.memory_info().rss for p in [kernel, *kernel.children(recursive=True)])
-        except psutil.Error:
-            held = 0
-        if held > MEMORY or time.monotonic() > end:
-            client.ended = "memory" if held > MEMORY else "time"
-            _kill(client.pid)
-        await asyncio.sleep(0.2)
-
-
-@asynccontextmanager
-async def _kernel(limit: int):
-    """A started kernel in a folder of its own; it and its children are gone when the block is left."""
-    with tempfile.TemporaryDirectory(prefix="book-", ignore_cleanup_errors=True) as folder:
-        client = _Client(
-            nbformat.v4.new_notebook(),
-            timeout=None,
-            kernel_name="python3",
-            allow_errors=True,
-            iopub_timeout=60,
-        )
-        client.create_kernel_manager()
-        client.km.kernel_spec.argv[0] = sys.executable
-        client.km.transport, client.km.connection_file = "ipc", f"{folder}/kernel.json"  # no port is opened
-        watcher = None
-        try:
-            await client.async_start_new_kernel(env=sandbox.environment(Path(folder)), cwd=folder)
-            client.pid = client.km.provisioner.pid
-            await client.async_start_new_kernel_client()
-            watcher = asyncio.create_task(_watch(client, limit))
-            yield client
-        finally:
-            if watcher:
-                watcher.cancel()
-            if getattr(client, "pid", None):
-                _kill(client.pid)
-            if client.kc:
-                client.kc.stop_channels()
-            if client.km.has_kernel:
-                await client.km.shutdown_kernel(now=True)
-
-
-async def _execute(client: _Client, code: str) -> nbformat.NotebookNode:
-    cell = nbformat.v4.new_code_cell(code)
-    client.nb.cells.append(cell)
-    await client.async_execute_cell(cell, len(client.nb.cells) - 1)
-    return cell
-
-
-async def _ask(client: _Client, expression: str):
-    """Value of an expression in the kernel, through JSON, outside the chapter's names."""
-    cell = await _execute(client, f"import json as _j; print(_j.dumps({expression})); del _j")
-    if not cell.outputs or cell.outputs[0].output_type != "stream":
-        raise RuntimeError(f"the kernel did not answer: {cell.outputs}")
-    return json.loads(cell.outputs[0].text)
-
-
 async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
     """Outputs of a chapter, run in a fresh kernel.
 
@@ -172,13 +57,16 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
     Returns:
         The result; what failed is in it, and nothing is raised for it.
     """
-    data = {"blocks": [{"state": "unrun", "outputs": []} for _ in chapter.blocks], "parts": {}}
+    from nbclient.exceptions import DeadKernelError
+
+    from bookbinder.kernel import ENDINGS, started  # late: a build with nothing to run needs no Jupyter
+
+    data = {"blocks": [{"state": "unrun", "outputs": []} for _ in chapter.blocks]}
     result, at, start = Result(chapter, data), 0, time.monotonic()
     limit = chapter.meta.get("timeout", TIMEOUT)
     client = None
     try:
-        async with _kernel(limit) as client:
-            await _execute(client, "from bookbinder import sandbox as _s; _s.enter_kernel(); del _s")
+        async with started(limit) as client:
             cells: dict[int, Block] = {}
             for at, block in enumerate(chapter.blocks):
                 began = time.monotonic()
@@ -190,7 +78,10 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
                 await _run_exercises(client, result)
                 data["versions"], data["device"] = await _versions(client)
     except (DeadKernelError, RuntimeError) as error:
-        result.failures.append(_stopped(chapter, at, *_why_dead(client, error, limit)))
+        said = f"the kernel ended: {str(error) or type(error).__name__}"
+        ended = client.ended if client else ""
+        message, advice = ENDINGS.get(ended, (said, "a block must not end its process"))
+        result.failures.append(_stopped(chapter, at, message.replace("{limit}", str(limit)), advice))
     for failure in result.failures[:1]:  # shown in place under `serve`; a build that fails shows nothing
         slot = data["blocks"][at]
         slot["outputs"] = [out for out in slot["outputs"] if out["kind"] != "error"]
@@ -204,23 +95,6 @@ def _today() -> str:
     """Date of the run; SOURCE_DATE_EPOCH stands for it in a reproducible build."""
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
     return datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat()
-
-
-def _why_dead(client: _Client | None, error: Exception, limit: int) -> tuple[str, str]:
-    ended = client.ended if client else ""
-    return {
-        "time": (
-            f"the page ran longer than {limit} s",
-            "make it faster, or set timeout: in the front matter",
-        ),
-        "flood": (
-            f"the page puts out more than {OUTPUT >> 20} MB",
-            "print less, or draw fewer and lighter figures",
-        ),
-        "memory": (f"the page holds more than {MEMORY >> 30} GB of memory", "use smaller arrays"),
-    }.get(
-        ended, (f"the kernel ended: {str(error) or type(error).__name__}", "a block must not end its process")
-    )
 
 
 def _stopped(chapter: Chapter, at: int, message: str, advice: str) -> Failure:
@@ -237,16 +111,20 @@ def _excerpt(block: Block, failing: int) -> str:
     return "\n".join(rows)
 
 
-async def _run_block(client: _Client, result: Result, at: int, cells: dict[int, Block]) -> bool:
+async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -> bool:
     """Run one block of the chapter; False where the chapter cannot go on."""
     chapter, slot = result.chapter, result.data["blocks"][at]
     block = chapter.blocks[at]
     mark = block.mark
-    skip = mark and (mark.kind == "skip" or mark.kind == "skipif" and await _holds(client, mark.condition))
+    skip = mark and (
+        mark.kind == "skip"
+        or mark.kind == "skipif"
+        and await client.ask(f"__import__('bookbinder.sandbox').sandbox.condition({mark.condition!r})")
+    )
     if skip:
         slot["state"] = "skipped"
         return True
-    cell = await _execute(client, block.code)
+    cell = await client.execute_code(block.code)
     cells[cell.execution_count] = block
     error = next((out for out in cell.outputs if out.output_type == "error"), None)
     slot["outputs"], problem = _outputs(cell.outputs)
@@ -257,21 +135,12 @@ async def _run_block(client: _Client, result: Result, at: int, cells: dict[int, 
     elif expected and not error:
         message = f"the block is said to raise {mark.raises} and does not"
         result.failures.append(_stopped(chapter, at, message, "drop the mark, or mend the block"))
-    elif expected and not await _is_kind(client, mark.raises):
+    elif expected and not await client.ask(f"issubclass(__import__('sys').last_type, {mark.raises})"):
         message = f"the block is said to raise {mark.raises} and raises {error.ename}: {error.evalue}"
         result.failures.append(_stopped(chapter, at, message, "name this exception, or mend the block"))
     elif error and not expected:
         result.failures.append(_failed(chapter, at, error, cells))
     return not result.failures
-
-
-async def _holds(client: _Client, expression: str) -> bool:
-    return await _ask(client, f"__import__('bookbinder.sandbox').sandbox.condition({expression!r})")
-
-
-async def _is_kind(client: _Client, raises: str) -> bool:
-    """Whether the exception that the kernel raised last is of the expected kind."""
-    return await _ask(client, f"issubclass(__import__('sys').last_type, {raises})")
 
 
 def _failed(chapter: Chapter, at: int, error, cells: dict[int, Block]) -> Failure:
@@ -287,15 +156,14 @@ def _failed(chapter: Chapter, at: int, error, cells: dict[int, Block]) -> Failur
     return Failure(PageError(chapter.path, line, message, "mend the block"), _excerpt(place, line))
 
 
-async def _run_exercises(client: _Client, result: Result) -> None:
+async def _run_exercises(client, result: Result) -> None:
     """Put every starter, solution and wrong answer to its check; keep what the solutions show."""
     chapter = result.chapter
     for exercise, role in exercises.runnable(chapter):
         pieces = [(block.code, chapter.path, block.line + 1) for block in exercise.program(role)]
-        cell = await _execute(
-            client, f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({pieces!r})"
-        )
-        raised = await _ask(client, "_raised")
+        code = f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({pieces!r})"
+        cell = await client.execute_code(code)
+        raised = await client.ask("_raised")
         fault = exercises.verdict(exercise, role, chapter.path, raised)
         outputs, problem = _outputs(cell.outputs)
         if problem and role == "solution":
@@ -348,12 +216,11 @@ def _settle(text: str) -> str:
     return _BAR_TIMES.sub("", "\n".join(lines))
 
 
-async def _versions(client: _Client) -> tuple[dict[str, str], str]:
-    names = await _ask(client, f"[n for n in {list(_LIBRARIES)} if n in __import__('sys').modules]")
+async def _versions(client) -> tuple[dict[str, str], str]:
     found = {"Python": ".".join(map(str, sys.version_info[:3]))}
-    for name in names:
-        found[_LIBRARIES[name]] = await _ask(client, f"__import__('{name}').__version__")
-    cuda = "torch" in names and await _ask(client, "__import__('torch').cuda.is_available()")
+    loaded = f"n: m[n].__version__ for m in [__import__('sys').modules] for n in {_LIBRARIES} if n in m"
+    found |= await client.ask(f"{{{loaded}}}")
+    cuda = "torch" in found and await client.ask("__import__('torch').cuda.is_available()")
     return found, "GPU" if cuda else "CPU"
 
 
@@ -362,15 +229,10 @@ async def _run_all(chapters: list[Chapter], jobs: int, quiet: bool) -> list[Resu
 
     async def one(chapter: Chapter) -> Result:
         async with slots:
-            bar = tqdm(
-                desc=chapter.path,
-                total=len(chapter.blocks),
-                unit="block",
-                disable=quiet,
-                leave=True,
-                mininterval=0.5 if sys.stderr.isatty() else 10,
-            )
-            with bar:
+            pause = 0.5 if sys.stderr.isatty() else 10  # seconds between lines of a log
+            with tqdm(
+                desc=chapter.path, total=len(chapter.blocks), unit="block", disable=quiet, mininterval=pause
+            ) as bar:
                 result = await run_chapter(chapter, bar.update)
         if not result.failures:
             cache.write(cache.key(chapter), result.data)

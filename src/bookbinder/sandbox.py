@@ -36,6 +36,7 @@ def environment(folder: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
+        "PYTHONPATH": str(_HERE.parent),  # the packages beside this binder, whatever else is installed
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "MPLBACKEND": "module://bookbinder.backend",

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from bookbinder import cache, runner
+from bookbinder import cache, kernel, runner
 from bookbinder.chapter import load
 
 FRONT = "---\ntitle: T\ndescription: D.\ntimeout: {timeout}\n---\n"
@@ -177,7 +177,7 @@ def results(tmp_path_factory):
         patch.chdir(folder)
         patch.setenv("BOOK_CACHE", str(folder / "cache"))
         patch.setenv("BOOK_SECRET", "s")
-        patch.setattr(runner, "MEMORY", 700 * 2**20)
+        patch.setattr(kernel, "MEMORY", 700 * 2**20)
         chapters = []
         for name, body in PAGES.items():
             file = folder / f"{name}.md"
