@@ -662,11 +662,11 @@ class RNN(_Recurrent):
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
-                 *args: Any, **options: Any):  # fmt: skip
+                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, **factory: Any):  # fmt: skip
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: nonlinearity is 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, *args, **options)
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, **factory)
 
     def cell(self, z: Tensor, state: Any) -> Any:
         """New state (h,)."""

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
 import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from chainrule import nn
+from chainrule.tensor import Tensor
+from chainrule.training import Trainer
 
 
 def device(name: str | None = None) -> Any:
@@ -46,3 +55,229 @@ def report() -> str:
     kind = device().type
     name = torch.cuda.get_device_name() if kind == "cuda" else platform.machine()
     return "\n".join([*lines, f"PyTorch {torch.__version__}", f"device: {kind} ({name})"])
+
+
+# --- Counterparts -----------------------------------------------------------------------------------------------
+
+_SAME = {  # where PyTorch keeps what has the same name here
+    "nn": "torch.nn",
+    "losses": "torch.nn.functional",
+    "optim": "torch.optim",
+}
+_NAMES = """
+    nn.Linear nn.Conv1d nn.Conv2d nn.MaxPool1d nn.MaxPool2d nn.AvgPool1d nn.AvgPool2d nn.BatchNorm1d nn.BatchNorm2d
+    nn.LayerNorm nn.Dropout nn.Embedding nn.RNN nn.LSTM nn.MultiheadAttention nn.ReLU nn.LeakyReLU nn.GELU
+    nn.Sigmoid nn.Tanh nn.Softplus nn.Softmax nn.Flatten nn.Identity nn.Sequential
+    losses.mse_loss losses.l1_loss losses.huber_loss losses.multi_margin_loss losses.cross_entropy losses.kl_div
+    losses.binary_cross_entropy_with_logits optim.SGD optim.Adagrad optim.RMSprop optim.Adam optim.AdamW
+"""
+#: For every layer, loss, optimiser and schedule of ours the full name of PyTorch's.
+COUNTERPARTS = {name: f"{_SAME[name.partition('.')[0]]}.{name.partition('.')[2]}" for name in _NAMES.split()}
+COUNTERPARTS |= {
+    f"optim.{name}": f"torch.optim.lr_scheduler.{name}"
+    for name in ("StepLR", "CosineAnnealingLR", "LinearLR", "OneCycleLR")
+}
+COUNTERPARTS |= {
+    "optim.clip_grad_norm_": "torch.nn.utils.clip_grad_norm_",
+    "losses.hinge_loss": "chainrule.torch.hinge_loss",
+    "nn.Residual": "chainrule.torch.residual",
+}
+
+
+def hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """`chainrule.losses.hinge_loss` for torch tensors, which PyTorch does not have."""
+    losses = (1 - target * input).clamp(min=0)
+    return losses if reduction == "none" else getattr(losses, reduction)()
+
+
+def residual(module: Any, shortcut: Any = None) -> Any:
+    """`chainrule.nn.Residual` around a torch module, as a torch module."""
+    return _residual_class()(module, shortcut)
+
+
+@functools.cache
+def _residual_class() -> Any:
+    import torch
+
+    class Residual(torch.nn.Module):
+        def __init__(self, module: Any, shortcut: Any):
+            super().__init__()
+            self.module, self.shortcut = module, shortcut
+
+        def forward(self, x: Any) -> Any:
+            return self.module(x) + (x if self.shortcut is None else self.shortcut(x))
+
+    return Residual
+
+
+def to_torch(model: nn.Module, device: Any = None, dtype: Any = None) -> Any:
+    """The same model in PyTorch, with the same weights, names and mode.
+
+    Args:
+        model: made of layers of `chainrule.nn`. A class of your own needs a method `to_torch()` that gives a torch
+            module with the same parameter names; the weights are filled in here.
+        device: name of a device, or a torch.device; None for the best there is (see `device`).
+        dtype: torch dtype; None to keep that of the weights.
+
+    Returns:
+        A torch.nn.Module.
+
+    Raises:
+        TypeError: for a class without counterpart.
+        ValueError: if this machine has no such device.
+    """
+    import torch
+
+    out = _built(model, {})
+    out.load_state_dict({k: torch.tensor(v) for k, v in model.state_dict().items()}, assign=True)
+    for mine, theirs in zip(model.parameters(), out.parameters(), strict=True):
+        theirs.requires_grad_(mine.requires_grad)
+    return out.to(_device(device), dtype).train(model.training)
+
+
+def _device(wanted: Any) -> Any:
+    return device(wanted) if wanted is None or isinstance(wanted, str) else wanted
+
+
+def _built(module: nn.Module, known: dict[int, Any]) -> Any:
+    """The torch module; one that stands in two places here does so there."""
+    if id(module) not in known:
+        known[id(module)] = _new(module, known)
+    return known[id(module)]
+
+
+def _new(module: nn.Module, known: dict[int, Any]) -> Any:
+    import torch
+
+    if hasattr(module, "to_torch"):
+        return module.to_torch()
+    if isinstance(module, nn.Residual):
+        return residual(*(x and _built(x, known) for x in (module.module, module.shortcut)))
+    if type(module) is nn.Sequential:
+        return torch.nn.Sequential(*(_built(layer, known) for layer in module))
+    name = type(module).__name__
+    if type(module) is not getattr(nn, name, None):
+        raise TypeError(
+            f"to_torch: {name} has no counterpart; give it a method to_torch() -> torch.nn.Module"
+        )
+    return getattr(torch.nn, name)(**module.options())
+
+
+def from_torch(module: Any) -> Any:
+    """The same model in chainrule, with the same weights: the way back from `to_torch`.
+
+    Args:
+        module: made of the torch layers named in `COUNTERPARTS`.
+
+    Returns:
+        A chainrule.nn.Module.
+
+    Raises:
+        TypeError: for a class without counterpart, or an option that ours does not have.
+    """
+    out = _ours(module)
+    state = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}
+    wide = any(x.dtype == np.float64 for x in state.values())
+    (out.double() if wide else out).load_state_dict(state)
+    return out.train(module.training)
+
+
+def _ours(module: Any) -> Any:
+    name = type(module).__name__
+    if name == "Sequential":
+        return nn.Sequential(*(_ours(layer) for layer in module))
+    if name == "Residual":
+        return nn.Residual(*(x and _ours(x) for x in (module.module, module.shortcut)))
+    kind = getattr(nn, name, None)
+    if kind is None or f"nn.{name}" not in COUNTERPARTS:
+        raise TypeError(f"from_torch: {name} has no counterpart in chainrule.nn")
+    known = inspect.signature(kind).parameters
+    for option in inspect.signature(type(module)).parameters.values():
+        value = getattr(module, option.name, option.default)
+        if option.name not in {*known, "inplace", "bias", "kdim", "vdim"} and value != option.default:
+            raise TypeError(f"from_torch: {name} has {option.name}={value!r}, which ours does not know")
+    options = {k: getattr(module, k) for k in known if hasattr(module, k)}
+    bias = getattr(module, "bias", getattr(module, "in_proj_bias", None))
+    return kind(**options | ({"bias": bias is not None and bias is not False} if "bias" in known else {}))
+
+
+# --- Training ---------------------------------------------------------------------------------------------------
+
+
+def fit(
+    model: Any, data: Any, loss: Callable[..., Any], optimizer: Any, epochs: int = 10, **options: Any
+) -> dict[str, list[float]]:
+    """Losses of each epoch, after training a torch model in place: `chainrule.training.fit` on any device.
+
+    The loss is looked at once an epoch, so that the device never waits; a NaN is named with its epoch only.
+
+    Args:
+        model: torch.nn.Module.
+        data: as for `chainrule.training.fit`; batches are moved to the device.
+        loss: function of torch tensors, such as torch.nn.functional.cross_entropy.
+        optimizer: of torch.optim, over the parameters of model.
+        epochs: how often data is gone through.
+        **options: those of `chainrule.training.fit`, and these.
+        device: where to train; the model is moved there. None to stay where it is.
+        mixed_precision: compute in bfloat16 where torch.autocast finds that safe.
+        compile: run the model through torch.compile; a string names the backend.
+
+    Returns:
+        The history, as `chainrule.training.fit`.
+
+    Raises:
+        RuntimeError: if a loss is NaN or infinite.
+        ValueError: if data gives no batch, or this machine has no such device.
+    """
+    return TorchTrainer(model, data, loss, optimizer, epochs, **options).run()
+
+
+@dataclass
+class TorchTrainer(Trainer):
+    """One run of `fit` with PyTorch."""
+
+    device: Any = None
+    mixed_precision: bool = False
+    compile: bool | str = False
+
+    def __post_init__(self) -> None:
+        import torch
+
+        self.torch, self.without_gradient = torch, torch.no_grad
+        if self.device is None:
+            self.device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
+        self.device = _device(self.device)
+        self.model.to(self.device)
+        backend = self.compile if isinstance(self.compile, str) else "inductor"
+        self.forward = torch.compile(self.model, backend=backend) if self.compile else self.model
+
+    def place(self, batch: Any) -> Any:
+        """The batch as a torch tensor on the device."""
+        batch = batch.numpy() if isinstance(batch, Tensor) else batch
+        return self.torch.as_tensor(batch).to(self.device)
+
+    def step(self, x: Any, y: Any, where: str) -> Any:
+        """Loss of one batch, after one step of the optimiser; still on the device."""
+        self.optimizer.zero_grad()
+        autocast = functools.partial(self.torch.autocast, self.device.type, self.torch.bfloat16)
+        with autocast() if self.mixed_precision else contextlib.nullcontext():
+            loss = self.loss(self.forward(self.place(x)), self.place(y))
+        loss.backward()
+        if self.clip_norm is not None:
+            self.torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.optimizer.step()
+        return loss.detach()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Copies of the parameters and buffers."""
+        return {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+    def save(self, path: Any) -> None:
+        """Write the state to a file."""
+        self.torch.save(self.state() | {"torch": self.torch.get_rng_state()}, path)
+
+    def load(self) -> dict[str, Any]:
+        """Read the state from the checkpoint."""
+        state = self.torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        self.torch.set_rng_state(state["torch"])
+        return state

@@ -185,16 +185,17 @@ class Trainer:
         return self.model.state_dict()
 
     def save(self, path: Path) -> None:
-        """Write the state to a file."""
-        arrays: dict[str, np.ndarray] = {}
-        text = json.dumps(_without_arrays(self.state(), "", arrays))
+        """Write the state to a file: JSON, with the number of an array in place of each array."""
+        arrays: list[np.ndarray] = []
+        text = json.dumps(self.state(), default=lambda x: {"array": arrays.append(x) or len(arrays) - 1})
         with open(path, "wb") as file:
-            np.savez(file, text=text, **arrays)
+            np.savez(file, *arrays, text=text)  # type: ignore[arg-type]
 
     def load(self) -> dict[str, Any]:
         """Read the state from the checkpoint."""
         with np.load(self.checkpoint) as saved:  # type: ignore[arg-type]
-            return _with_arrays(json.loads(saved["text"].item()), saved)
+            find = lambda note: saved[f"arr_{note['array']}"] if note.keys() == {"array"} else note
+            return json.loads(saved["text"].item(), object_hook=find)
 
     # What a checkpoint holds.
 
@@ -244,24 +245,3 @@ def _bar(run: Trainer) -> Any:
     size = len(run.data) if hasattr(run.data, "__len__") else 0
     done = len(run.history.get("loss", ()))
     return tqdm(total=size * run.epochs or None, initial=size * done, desc="fit", unit="batch")
-
-
-def _without_arrays(tree: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The tree with a note in place of every array, which goes into arrays."""
-    if isinstance(tree, np.ndarray):
-        arrays[name] = tree
-        return {"array": name}
-    if isinstance(tree, dict):
-        return {str(k): _without_arrays(v, f"{name}/{k}", arrays) for k, v in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_without_arrays(v, f"{name}/{i}", arrays) for i, v in enumerate(tree)]
-    return tree
-
-
-def _with_arrays(tree: Any, arrays: Any) -> Any:
-    """The tree with every note replaced by its array."""
-    if isinstance(tree, dict):
-        if tree.keys() == {"array"}:
-            return arrays[tree["array"]]
-        return {k: _with_arrays(v, arrays) for k, v in tree.items()}
-    return [_with_arrays(v, arrays) for v in tree] if isinstance(tree, list) else tree
