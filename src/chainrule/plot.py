@@ -1,0 +1,177 @@
+"""The figures that several chapters share.
+
+Each function draws into `ax`, the current axes if None, and returns it, so that a chapter can add to it. Colours and
+fonts are those of Matplotlib's settings, which the book sets once for all. Matplotlib is imported when needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.autograd import no_grad
+from chainrule.tensor import Tensor
+
+
+def _start(ax: Any, **labels: str) -> Any:
+    """The axes, with title and labels."""
+    import matplotlib.pyplot as plt
+
+    ax = plt.gca() if ax is None else ax
+    ax.set(**labels)
+    return ax
+
+
+def decision_field(model: Callable[..., Any], x: Any, y: Any, ax: Any = None, steps: int = 150) -> Any:
+    """The plane in the colours of the classes that a model sees there, with the points on it.
+
+    Args:
+        model: from points of **shape** (N, 2) to scores: (N, C), or (N, 1) or (N,) that are positive for class 1.
+        x: points of **shape** (B, 2).
+        y: labels of **shape** (B,), 0 … C - 1; where there are two classes, -1 and 1 do as well.
+        ax: where to draw.
+        steps: points of the grid along each side.
+    """
+    x, y = np.asarray(x), np.maximum(np.asarray(y).ravel().astype(int), 0)
+    low, high = x.min(0), x.max(0)
+    low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
+    grid = np.stack(np.meshgrid(*np.linspace(low, high, steps, dtype=x.dtype).T), -1)
+    with no_grad():
+        scores = np.asarray(model(grid.reshape(-1, 2))).reshape(steps * steps, -1)
+    seen = scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0
+    ax = _start(ax, title="What the model sees", xlabel="$x_1$", ylabel="$x_2$")
+    colours = [f"C{k}" for k in range(max(scores.shape[1], 2))]
+    levels = np.arange(len(colours) + 1) - 0.5
+    ax.contourf(*grid.T, seen.reshape(steps, steps).T.astype(int), levels, colors=colours, alpha=0.25)
+    for k, colour in enumerate(colours):
+        ax.scatter(*x[y == k].T, s=14, c=colour, marker="os^Dv<>P*X"[k % 10], label=f"class {k}")
+    ax.legend()
+    return ax
+
+
+def loss_curves(history: Mapping[str, Sequence[float]], ax: Any = None, log: bool = False) -> Any:
+    """Each loss of a history over the epochs, as `fit` returns it."""
+    ax = _start(
+        ax, title="Loss while training", xlabel="epoch", ylabel="loss", yscale="log" if log else "linear"
+    )
+    for name in (name for name in history if name.endswith("loss")):
+        ax.plot(
+            range(1, len(history[name]) + 1), history[name], label=name.replace("val_loss", "validation loss")
+        )
+    ax.legend()
+    return ax
+
+
+def contour(
+    f: Callable[..., Any],
+    path: Any = None,
+    x: Any = (-2, 2),
+    y: Any = (-2, 2),
+    ax: Any = None,
+    levels: Any = 20,
+) -> Any:
+    """Level lines of a function of two numbers, and the path of a descent over them.
+
+    Args:
+        f: function of two arrays, entry by entry.
+        path: points of **shape** (T, 2), in order.
+        x: left and right end.
+        y: lower and upper end.
+        ax: where to draw.
+        levels: how many lines, or at which values.
+    """
+    grid = np.meshgrid(np.linspace(*x, 200), np.linspace(*y, 200))
+    ax = _start(
+        ax, title="Level lines" if path is None else "Path of the descent", xlabel="$x$", ylabel="$y$"
+    )
+    ax.contour(*grid, np.asarray(f(*grid)), levels, linewidths=0.8)
+    if path is not None:
+        ax.plot(*np.asarray(path).T, "o-", color="C1", markersize=3)
+    return ax
+
+
+def histogram(values: Any, ax: Any = None, bins: int = 50) -> Any:
+    """How values are spread: an array, or several by name, of any **shape**."""
+    ax = _start(ax, title="How the values are spread", xlabel="value", ylabel="density")
+    named = values if isinstance(values, Mapping) else {"": values}
+    for name, array in named.items():
+        ax.hist(np.asarray(array).ravel(), bins, density=True, histtype="stepfilled", alpha=0.5, label=name)
+    if any(named):
+        ax.legend()
+    return ax
+
+
+def filters(weight: Any, columns: int = 8, ax: Any = None) -> Any:
+    """The filters of a convolution side by side, all on one scale; **shape** (O, C, kh, kw), means over C."""
+    images = np.asarray(weight).mean(1)
+    rows = -(-len(images) // columns)
+    high, wide = images.shape[1] + 1, images.shape[2] + 1
+    canvas = np.full((rows * high, columns * wide), np.nan)
+    for i, image in enumerate(images):
+        top, left = i // columns * high, i % columns * wide
+        canvas[top : top + high - 1, left : left + wide - 1] = image
+    ax = _start(ax, title=f"{len(images)} filters", xticks=[], yticks=[])
+    ax.grid(False)
+    ax.figure.colorbar(ax.imshow(canvas), ax=ax, label="weight")
+    return ax
+
+
+def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> Any:
+    """The graph behind a Tensor or a scalar `Value`: leaves on the left, what came of them on the right.
+
+    Args:
+        root: the result.
+        names: what to write on a leaf, as {name: Tensor or Value}.
+        ax: where to draw.
+
+    Raises:
+        ValueError: if root is a Tensor without a graph.
+    """
+    parents, label = _reader(root, names or {})
+    start = root.node if isinstance(root, Tensor) else root
+    if start is None:
+        raise ValueError(
+            "graph: this Tensor has no graph; nothing it was computed from has requires_grad=True"
+        )
+    place = _layout(start, parents)
+    ax = _start(ax, title="Graph of the computation")
+    for node, at in place.items():
+        box = {"boxstyle": "round", "facecolor": "none", "edgecolor": "C1" if parents(node) else "C0"}
+        ax.annotate(label(node), at, ha="center", va="center", bbox=box)
+        for parent in parents(node):
+            arrow = {"arrowstyle": "->", "color": "C5", "shrinkA": 18, "shrinkB": 18}
+            ax.annotate("", at, place[parent], arrowprops=arrow)
+    xs, ys = zip(*place.values(), strict=True)
+    ax.set(xlim=(min(xs) - 0.5, max(xs) + 0.5), ylim=(min(ys) - 0.7, max(ys) + 0.7))
+    ax.axis("off")
+    return ax
+
+
+def _reader(root: Any, names: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., str]]:
+    """Functions that give the parents of a node, and what to write on it."""
+    if isinstance(root, Tensor):
+        known = {t.node: name for name, t in names.items()}
+        label = lambda node: f"{known.get(node, node.op)}\n{'×'.join(map(str, node.shape)) or 'scalar'}"
+        return (lambda node: node.parents), label
+    known = {value: name for name, value in names.items()}
+    label = lambda v: f"{known.get(v, '')}\n{v.data:.4g}\ngrad {v.grad:.4g}".strip()
+    return (lambda value: [parent for parent, _ in value.parents]), label
+
+
+def _layout(root: Any, parents: Callable[..., Any]) -> dict[Any, tuple[float, float]]:
+    """Places of the nodes: a column for each number of steps from a leaf, each node level with its parents."""
+    depth: dict[Any, int] = {}
+
+    def visit(node: Any) -> int:
+        if node not in depth:
+            depth[node] = 1 + max(map(visit, parents(node)), default=-1)
+        return depth[node]
+
+    place: dict[Any, tuple[float, float]] = {}
+    for x in range(visit(root) + 1):
+        nodes = [node for node in depth if depth[node] == x]
+        nodes.sort(key=lambda node: -np.mean([place[p][1] for p in parents(node)] or [0.0]))
+        place |= {node: (x, (len(nodes) - 1) / 2 - i) for i, node in enumerate(nodes)}
+    return place
