@@ -7,6 +7,7 @@ can disagree about what a program is. A page that could be read in two ways is a
 import ast
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,25 +20,42 @@ MAX_BLOCKS_IN_A_ROW = 2
 ROLES = ("setup", "starter", "check", "solution", "wrong")
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
+_text = lambda value: isinstance(value, str) and bool(value.strip())
+_number = lambda value: type(value) is int and 0 < value <= 600  # not a bool, which is an int
+_anything = lambda value: True
+
+
+def _texts(low: int, high: int) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, list) and low <= len(value) <= high and all(isinstance(v, str) for v in value)
+    )
+
+
+# Field → what to write, and whether a value is that. Every page has the first two, a chapter the first five.
 FIELDS = {
-    "title": "title: a few words",
-    "description": "description: one sentence",
-    "objectives": "objectives: a list of 3 to 5 things that the reader can do afterwards",
-    "needs": "needs: a list of at most three earlier chapters ([] if none)",
-    "minutes": "minutes: a whole number",
-    "timeout": "timeout: seconds that the whole page may run",
-    "gpu": "gpu: true or false",
-    "hide": "hide: a list of Material's page parts",
-    "search": "search: Material's search options",
+    "title": ("a few words", _text),
+    "description": ("one sentence", _text),
+    "objectives": ("a list of 3 to 5 things that the reader can do afterwards", _texts(3, 5)),
+    "needs": ("a list of at most three earlier chapters ([] if none)", _texts(0, 3)),
+    "minutes": ("a whole number", _number),
+    "timeout": ("seconds that the whole page may run", _number),
+    "gpu": ("true or false", lambda value: isinstance(value, bool)),
+    "hide": ("a list of Material's page parts", _anything),
+    "search": ("Material's search options", _anything),
+}
+MARKS = {
+    "skip": 'pytest.mark.skip(reason="…")',
+    "skipif": 'pytest.mark.skipif(condition, reason="…")',
+    "xfail": "pytest.mark.xfail(raises=ValueError)",
 }
 
-_FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})(?P<info>.*?)\s*$")
+FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})(?P<info>.*?)\s*$")
 _PYTHON = re.compile(r"^\s*\{?\s*\.?(py|pyi|py3|python|python3|ipython|ipython3|pycon|pycon3)\b", re.I)
 _SHELL = re.compile(r"^\s*\{?\s*\.?(sh|bash|zsh|shell)\b", re.I)
 _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
-_CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
+CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*\n", re.S | re.M)
 
 
@@ -67,7 +85,10 @@ class Block:
 
 @dataclass
 class Chapter:
-    """A page as the binder sees it: `blocks` in order, hidden wrong `answers`, and every fault found."""
+    """A page as the binder sees it: `blocks` in order, hidden wrong `answers`, every fault found.
+
+    `prose` holds the lines outside of front matter, fences and comments, with their numbers.
+    """
 
     path: str
     text: str
@@ -75,12 +96,17 @@ class Chapter:
     blocks: list[Block] = field(default_factory=list)
     answers: list[Block] = field(default_factory=list)
     faults: list[PageError] = field(default_factory=list)
+    prose: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def is_chapter(self) -> bool:
         """Whether the page must be complete by the anatomy of a chapter."""
         parts = Path(self.path).parts
         return any(part in PARTS for part in parts[:-1]) and parts[-1] != "index.md"
+
+    def error(self, line: int, message: str, advice: str) -> PageError:
+        """A fault of this page, not yet among its `faults`."""
+        return PageError(self.path, line, message, advice)
 
     def programs(self) -> list[list[Block]]:
         """Blocks grouped into programs: a block with what continues it; every exercise part stands alone."""
@@ -109,9 +135,7 @@ def load(file: Path, root: Path | None = None) -> Chapter:
         text = file.read_bytes().decode("utf-8")
     except (UnicodeDecodeError, OSError) as error:
         chapter = Chapter(name, "")
-        chapter.faults.append(
-            PageError(name, 1, f"the file cannot be read as text: {error}", "save it as UTF-8")
-        )
+        _fault(chapter, 1, f"the file cannot be read as text: {error}", "save it as UTF-8")
         return chapter
     return parse(text.replace("\r\n", "\n").replace("\r", "\n"), name)
 
@@ -132,16 +156,15 @@ def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter
     if match:
         _read_meta(chapter, match[1])
     elif front_matter:
-        _fault(
-            chapter, 1, "the page has no front matter", "start the file with ---, title:, description:, ---"
-        )
+        advice = "start the file with ---, title:, description:, ---"
+        _fault(chapter, 1, "the page has no front matter", advice)
     _Scanner(chapter, text[: match.end()].count("\n") if match else 0).scan()
     chapter.faults.sort(key=lambda fault: fault.line)
     return chapter
 
 
 def _fault(chapter: Chapter, line: int, message: str, advice: str) -> None:
-    chapter.faults.append(PageError(chapter.path, line, message, advice))
+    chapter.faults.append(chapter.error(line, message, advice))
 
 
 def _read_meta(chapter: Chapter, source: str) -> None:
@@ -149,45 +172,22 @@ def _read_meta(chapter: Chapter, source: str) -> None:
         meta = yaml.safe_load(source)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
-        line = place.line + 2 if place else 1
-        return _fault(
-            chapter, line, f"the front matter is not YAML: {getattr(error, 'problem', error)}", "mend it"
-        )
+        message = f"the front matter is not YAML: {getattr(error, 'problem', error)}"
+        return _fault(chapter, place.line + 2 if place else 1, message, "mend it")
     if not isinstance(meta, dict):
-        return _fault(
-            chapter, 1, "the front matter is not a list of fields", "write title: … on a line of its own"
-        )
+        advice = "write title: … on a line of its own"
+        return _fault(chapter, 1, "the front matter is not a list of fields", advice)
     chapter.meta = meta
-    at = {m[1]: n for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))}
-    required = list(FIELDS)[:5] if chapter.is_chapter else list(FIELDS)[:2]
-    for name in required:
+    lines = {m[1]: n for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))}
+    for name in list(FIELDS)[: 5 if chapter.is_chapter else 2]:
         if name not in meta:
-            _fault(chapter, 1, f"the front matter has no {name}", f"write {FIELDS[name]}")
+            _fault(chapter, 1, f"the front matter has no {name}", f"write {name}: {FIELDS[name][0]}")
     for name, value in meta.items():
-        if name not in FIELDS:
-            _fault(
-                chapter,
-                at.get(name, 1),
-                f"unknown field {name!r} in the front matter",
-                f"use {', '.join(FIELDS)}",
-            )
-        elif not _good_field(name, value):
-            _fault(
-                chapter, at.get(name, 1), f"{name}: {value!r} is not what is wanted", f"write {FIELDS[name]}"
-            )
-
-
-def _good_field(name: str, value: object) -> bool:
-    if name in ("title", "description"):
-        return isinstance(value, str) and bool(value.strip())
-    if name in ("objectives", "needs"):
-        low, high = (3, 5) if name == "objectives" else (0, 3)
-        return (
-            isinstance(value, list) and low <= len(value) <= high and all(isinstance(v, str) for v in value)
-        )
-    if name in ("minutes", "timeout"):
-        return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 600
-    return isinstance(value, bool) if name == "gpu" else True
+        line, (form, good) = lines.get(name, 1), FIELDS.get(name, ("", _anything))
+        if not form:
+            _fault(chapter, line, f"unknown field {name!r} in the front matter", f"use {', '.join(FIELDS)}")
+        elif not good(value):
+            _fault(chapter, line, f"{name}: {value!r} is not what is wanted", f"write {name}: {form}")
 
 
 class _Scanner:
@@ -196,10 +196,8 @@ class _Scanner:
     def __init__(self, chapter: Chapter, start: int):
         self.chapter, self.i = chapter, start
         self.lines = chapter.text.split("\n")
-        self.pending: list[tuple[int, str, str]] = []
-        self.last_fence: Block | None = (
-            None  # the fence before, if it was Python; a cont may follow only that
-        )
+        self.pending: list[tuple[int, str]] = []
+        self.last_fence: Block | None = None  # the fence before, if Python: a cont may follow only that
         self.in_a_row = 0
 
     def fault(self, line: int, message: str, advice: str) -> None:
@@ -209,30 +207,31 @@ class _Scanner:
         """Read every line from the body's first to the last."""
         while self.i < len(self.lines):
             line = self.lines[self.i]
-            if _FENCE.match(line):
+            if FENCE.match(line):
                 self._fence()
             elif line.lstrip().startswith("<!--"):
                 self._comment()
             else:
-                if re.match(r"^\s*>[\s>]*(`{3,}|~{3,})\s*\{?\.?py", line, re.I):
-                    self.fault(self.i + 1, "a Python fence in a quote is not run", "take it out of the quote")
-                if "<!--" in (bare := _CODE_SPAN.sub("", line)) and (
-                    _DIRECTIVE.search(bare) or "-->" not in bare.rpartition("<!--")[2]
-                ):
-                    advice = "start the comment on a line of its own"
-                    self.fault(self.i + 1, "a comment behind text: tools disagree on what is in it", advice)
-                if line.strip():
-                    self._drop_pending()
-                    if not _CONTAINER.match(line):
-                        self.in_a_row = 0
-                self.i += 1
+                self._prose(line)
         self._drop_pending()
 
+    def _prose(self, line: str) -> None:
+        self.i += 1
+        self.chapter.prose.append((self.i, line))
+        if re.match(r"^\s*>[\s>]*(`{3,}|~{3,})\s*\{?\.?py", line, re.I):
+            self.fault(self.i, "a Python fence in a quote is not run", "take it out of the quote")
+        bare = CODE_SPAN.sub("", line)
+        if "<!--" in bare and (_DIRECTIVE.search(bare) or "-->" not in bare.rpartition("<!--")[2]):
+            advice = "start the comment on a line of its own"
+            self.fault(self.i, "a comment behind text: tools disagree on what is in it", advice)
+        if line.strip():
+            self._drop_pending()
+            self.in_a_row = self.in_a_row if _CONTAINER.match(line) else 0
+
     def _drop_pending(self) -> None:
-        for line, kind, value in self.pending:
-            shown = value if kind in ("cont", "mark") else f"{kind}: {value}"
+        for line, body in self.pending:
             self.fault(
-                line, f"<!--{shown}--> stands above no block", "put it directly above its ```python line"
+                line, f"<!--{body}--> stands above no block", "put it directly above its ```python line"
             )
         self.pending = []
 
@@ -251,22 +250,18 @@ class _Scanner:
         if match and body.lower().startswith(("pytest", "exercise", "source")):
             self._directive(start + 1, body)
         elif not match and "pytest" in first.lower():
-            self.fault(
-                start + 1, "a directive must be alone on its line", "put the text after --> on the next line"
-            )
+            advice = "put the text after --> on the next line"
+            self.fault(start + 1, "a directive must be alone on its line", advice)
 
     def _long_comment(self, start: int, inside: list[str]) -> None:
         match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+(\w+)\s*$", inside[0])
-        if any(_FENCE.match(line) or _DIRECTIVE.match(line.lstrip()) for line in inside[1:]):
-            self.fault(
-                start + 1, "a fence or directive in a comment: hidden from readers, yet obeyed", "take it out"
-            )
+        if any(FENCE.match(line) or _DIRECTIVE.match(line.lstrip()) for line in inside[1:]):
+            message = "a fence or directive in a comment: hidden from readers, yet obeyed"
+            self.fault(start + 1, message, "take it out")
         elif match and match[3] == "wrong":
             width = len(match[1])
-            code = (
-                "\n".join(line[width:] if not line[:width].strip() else line for line in inside[1:-1]) + "\n"
-            )
-            part = Block(code, start + 1, self.i, match[1], exercise=(match[2], "wrong"))
+            rows = [line if line[:width].strip() else line[width:] for line in inside[1:-1]]
+            part = Block("\n".join(rows) + "\n", start + 1, self.i, match[1], exercise=(match[2], "wrong"))
             self.chapter.answers.append(part)
         elif re.match(r"\s*<!--\s*(exercise|pytest|source)\b", inside[0]):
             advice = "one line a directive; only <!-- exercise: NAME wrong … --> holds code"
@@ -274,27 +269,22 @@ class _Scanner:
 
     def _directive(self, line: int, body: str) -> None:
         kind, _, value = (part.strip() for part in body.partition(":"))
-        if kind == "pytest-codeblocks":
-            if value != "cont":
-                advice = "cont continues the block before; else use a pytest.mark.skip, skipif or xfail"
-                return self.fault(line, f"unknown pytest-codeblocks word {value!r}", advice)
-            self.pending.append((line, "cont", body))
-        elif body.startswith("pytest.mark."):
-            self.pending.append((line, "mark", body))
-        elif kind in ("source", "exercise"):
-            self.pending.append((line, kind, value))
+        if kind == "pytest-codeblocks" and value != "cont":
+            advice = "cont continues the block before; else use a pytest.mark.skip, skipif or xfail"
+            self.fault(line, f"unknown pytest-codeblocks word {value!r}", advice)
+        elif kind in ("pytest-codeblocks", "source", "exercise") or body.startswith("pytest.mark."):
+            self.pending.append((line, body))
         elif body.lower().startswith("pytest"):
             self.fault(line, f"unknown directive {body!r}", "write pytest-codeblocks:cont or pytest.mark.…")
 
     def _fence(self) -> None:
-        match = _FENCE.match(self.lines[self.i])
+        match = FENCE.match(self.lines[self.i])
         start, indent, ticks, info = self.i, match["indent"], match["ticks"], match["info"]
         self.i += 1
         if ticks[0] == "~" or "`" in info:
             wanted = "```python" if _PYTHON.match(info) else "three backticks on a line of their own"
-            self.fault(
-                start + 1, f"{ticks}{info} is not a fence that every tool reads alike", f"write {wanted}"
-            )
+            message = f"{ticks}{info} is not a fence that every tool reads alike"
+            self.fault(start + 1, message, f"write {wanted}")
         while self.i < len(self.lines) and not self.lines[self.i].lstrip().startswith(ticks):
             self.i += 1
         self.i += 1
@@ -317,26 +307,22 @@ class _Scanner:
             )
             self.fault(start + 1, f"```{info} looks like Python and would never run", advice)
         elif _SHELL.match(info):
-            self.fault(
-                start + 1, f"```{info} would be run by the tests", "write ```console for commands to people"
-            )
+            advice = "write ```console for commands to people"
+            self.fault(start + 1, f"```{info} would be run by the tests", advice)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0
 
     def _block(self, start: int, indent: str) -> None:
         body = self.lines[start + 1 : self.i - 1]
-        for n, line in enumerate(body, start + 2):
-            if line.strip() and not line.startswith(indent):
-                self.fault(
-                    n, "the line is indented less than its fence", f"indent it by {len(indent)} spaces"
-                )
-                break
+        short = [n for n, line in enumerate(body, start + 2) if line.strip() and not line.startswith(indent)]
+        if short:
+            advice = f"indent it by {len(indent)} spaces"
+            self.fault(short[0], "the line is indented less than its fence", advice)
         if "\t" in indent:
             self.fault(start + 1, "a tab in the indentation of a fence", "use four spaces")
         if indent and not self._inside_container(start, len(indent)):
-            self.fault(
-                start + 1, "an indented fence that stands in no tab, box or list", "remove the indentation"
-            )
+            message = "an indented fence that stands in no tab, box or list"
+            self.fault(start + 1, message, "remove the indentation")
         if len(body) > MAX_BLOCK_LINES:
             message = f"the block has {len(body)} lines, at most {MAX_BLOCK_LINES} are read with pleasure"
             self.fault(start + 1, message, "split it, with a sentence between")
@@ -356,66 +342,57 @@ class _Scanner:
         return False
 
     def _apply(self, block: Block) -> None:
+        """Give a block what the directives above it say."""
         marks = 0
-        for line, kind, value in self.pending:
-            if kind == "cont":
+        for line, body in self.pending:
+            kind, _, value = (part.strip() for part in body.partition(":"))
+            if kind == "pytest-codeblocks":
                 block.continues = self._may_continue(line)
-            elif kind == "mark":
-                block.mark, marks = self._mark(line, value), marks + 1
             elif kind == "source":
                 block.source = value
-            else:
-                name, _, role = value.partition(" ")
-                block.exercise = (name, role.strip())
-                if role.strip() not in ROLES[:4]:
+            elif kind == "exercise":
+                name, _, role = (part.strip() for part in value.partition(" "))
+                block.exercise = (name, role)
+                if role not in ROLES[:4]:
                     self.fault(
                         line, f"unknown part {role!r} of exercise {name}", f"use one of {', '.join(ROLES)}"
                     )
+            else:
+                block.mark, marks = self._mark(line, body), marks + 1
         if marks > 1:
             self.fault(block.line, "two marks above one block", "keep one")
         if block.continues and block.mark:
-            self.fault(
-                block.line, "a mark on a block that continues another", "start a program here: drop the cont"
+            message, advice = (
+                "a mark on a block that continues another",
+                "start a program here: drop the cont",
             )
+            self.fault(block.line, message, advice)
         if block.exercise and (block.continues or block.mark):
-            self.fault(
-                block.line, "an exercise part with a cont or a mark", "parts of an exercise stand alone"
-            )
+            message, advice = "an exercise part with a cont or a mark", "parts of an exercise stand alone"
+            self.fault(block.line, message, advice)
         self.pending = []
 
     def _may_continue(self, line: int) -> bool:
-        before = self.last_fence
+        before, message = self.last_fence, ""
         if before is None:
             message = "cont with nothing to continue: the fence before, if any, is not Python"
-            self.fault(line, message, "start a program here: drop the cont and import what it needs")
         elif before.mark or before.exercise:
-            what = f"a {before.mark.kind} block" if before.mark else "an exercise part"
-            self.fault(
-                line, f"cont after {what}", "start a program here: drop the cont and import what it needs"
-            )
-        else:
-            return True
-        return False
+            message = "cont after " + (f"a {before.mark.kind} block" if before.mark else "an exercise part")
+        if message:
+            self.fault(line, message, "start a program here: drop the cont and import what it needs")
+        return not message
 
     def _mark(self, line: int, text: str) -> Mark | None:
         try:
             call = ast.parse(text, mode="eval").body
-            kind = call.func.attr
-            words = {word.arg: word.value for word in call.keywords}
-            mark = Mark(
-                kind,
-                reason=ast.literal_eval(words["reason"]) if "reason" in words else "",
-                condition=ast.unparse(call.args[0]) if call.args else "",
-                raises=ast.unparse(words["raises"]) if "raises" in words else "",
-            )
+            words = {word.arg: ast.unparse(word.value) for word in call.keywords}
+            reason = ast.literal_eval(words.get("reason", "''"))
+            condition = ast.unparse(call.args[0]) if call.args else ""
+            mark = Mark(call.func.attr, reason, condition, words.get("raises", ""))
         except (SyntaxError, AttributeError, ValueError):
-            return self.fault(line, f"{text} is not a mark", 'write pytest.mark.skip(reason="…")')
-        wanted = {
-            "skip": (mark.reason and not mark.condition, 'pytest.mark.skip(reason="…")'),
-            "skipif": (mark.reason and mark.condition, 'pytest.mark.skipif(condition, reason="…")'),
-            "xfail": (mark.raises and not mark.condition, "pytest.mark.xfail(raises=ValueError)"),
-        }
-        good, form = wanted.get(kind, (False, "pytest.mark.skip, skipif or xfail"))
-        if not good:
+            return self.fault(line, f"{text} is not a mark", f"write {MARKS['skip']}")
+        says_why = mark.raises if mark.kind == "xfail" else mark.reason
+        if mark.kind not in MARKS or not says_why or bool(condition) != (mark.kind == "skipif"):
+            form = MARKS.get(mark.kind, "pytest.mark.skip, skipif or xfail")
             return self.fault(line, f"{text} says too little or too much", f"write {form}")
         return mark
