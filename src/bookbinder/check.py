@@ -8,19 +8,20 @@ from urllib.parse import unquote
 from markdown.extensions.toc import slugify
 
 from bookbinder import exercises, sync
-from bookbinder.chapter import Chapter, load
+from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import check_math
-from bookbinder.page import PageError
+from bookbinder.page import ELSEWHERE, PageError
 
-_CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _ID = re.compile(r"\{[^}]*#([\w:.-]+)[^}]*\}\s*$")
 # What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise.
-_FORBIDDEN = re.compile(r"<\s*(script|style|iframe|object|embed|link|meta|base|form)\b", re.I)
-_HANDLER = re.compile(r"<[a-z][^>]*\s(on\w+|style)\s*=", re.I)
-_FOREIGN = re.compile(
-    r"<(?:img|video|audio|source|a)\b[^>]*\ssrc(?:set)?\s*=\s*[\"']?\s*(?:https?:)?//", re.I
-)
+_FORBIDDEN = {
+    "a tag": re.compile(r"<\s*(script|style|iframe|object|embed|link|meta|base|form)\b", re.I),
+    "an attribute": re.compile(r"<[a-z][^>]*\s(on\w+|style)\s*=", re.I),
+    "an address": re.compile(
+        r"<(?:img|video|audio|source|a)\b[^>]*\ssrc(?:set)?\s*=\s*[\"']?\s*(?:https?:)?//", re.I
+    ),
+}
 
 
 def pages(docs: Path) -> list[Path]:
@@ -36,68 +37,36 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
         docs: Folder of the pages; links and `needs` are looked up there.
         src: Folder of the packages that synced blocks name.
     """
-    found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
     file = Path(chapter.path)
-    if chapter.text:
-        found += check_math(chapter.text, file)
-        prose = list(_prose(chapter))
-        found += _links(chapter, prose, docs) + _html(chapter, prose)
+    prose = [(n, CODE_SPAN.sub(lambda code: " " * len(code[0]), line)) for n, line in chapter.prose]
+    found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
+    found += check_math(chapter.text, file) + _links(chapter, prose, docs) + _html(chapter, prose)
     if file.is_symlink() or docs.resolve() not in file.resolve().parents and docs in file.parents:
-        found.append(
-            PageError(chapter.path, 1, "the page is a link out of its folder", "put the file itself there")
-        )
+        found.append(chapter.error(1, "the page is a link out of its folder", "put the file itself there"))
     return sorted(found, key=lambda fault: (fault.line, fault.message))
 
 
 def _needs(chapter: Chapter, docs: Path) -> list[PageError]:
-    needs = chapter.meta.get("needs") or []
-    gone = [
-        need
-        for need in needs
-        if isinstance(need, str) and need.endswith(".md") and not (docs / need).is_file()
-    ]
+    needs = [need for need in chapter.meta.get("needs") or [] if str(need).endswith(".md")]
     line = next((n for n, row in enumerate(chapter.text.split("\n"), 1) if row.startswith("needs:")), 1)
     advice = "name a page below docs/, or a planned chapter by its title"
-    return [PageError(chapter.path, line, f"needs: there is no page {need}", advice) for need in gone]
-
-
-def _prose(chapter: Chapter):
-    """(line number, text) of each line outside fences and front matter, inline code and comments blanked."""
-    fence, front, comment = "", chapter.text.startswith("---\n"), False
-    for n, line in enumerate(chapter.text.split("\n"), 1):
-        ticks = re.match(r"\s*(`{3,}|~{3,})", line)
-        if front:
-            front = not (n > 1 and line.rstrip() == "---")
-        elif fence:
-            fence = "" if ticks and ticks[1].startswith(fence) else fence
-        elif ticks:
-            fence = ticks[1]
-        elif comment or line.lstrip().startswith("<!--"):
-            comment = "-->" not in line
-        else:
-            yield n, _CODE.sub(lambda m: " " * len(m[0]), line)
+    gone = [need for need in needs if not (docs / need).is_file()]
+    return [chapter.error(line, f"needs: there is no page {need}", advice) for need in gone]
 
 
 def _links(chapter: Chapter, prose: list[tuple[int, str]], docs: Path) -> list[PageError]:
     found = []
-    for n, line in prose:
-        for target in _LINK.findall(line):
-            if re.match(r"[a-z][a-z+.-]*:|//", target, re.I):
-                continue
-            path, _, anchor = unquote(target).partition("#")
-            file = (Path(chapter.path).parent / path) if path else Path(chapter.path)
-            generated = docs / "assets" / "figures" in file.parents
-            if path.startswith("/") or not (file.exists() or generated):
-                advice = "name a file relative to this one, such as ../learning/x.md"
-                found.append(PageError(chapter.path, n, f"the link to {target} leads nowhere", advice))
-            elif (
-                anchor and file.suffix == ".md" and anchor not in anchors(chapter if not path else load(file))
-            ):
-                found.append(
-                    PageError(
-                        chapter.path, n, f"{path or 'this page'} has no #{anchor}", "name a heading's id"
-                    )
-                )
+    for n, target in ((n, target) for n, line in prose for target in _LINK.findall(line)):
+        if ELSEWHERE.match(target):
+            continue
+        path, _, anchor = unquote(target).partition("#")
+        file = Path(chapter.path).parent / path if path else Path(chapter.path)
+        generated = docs / "assets" / "figures" in file.parents
+        if path.startswith("/") or not (file.exists() or generated):
+            advice = "name a file relative to this one, such as ../learning/x.md"
+            found.append(chapter.error(n, f"the link to {target} leads nowhere", advice))
+        elif anchor and file.suffix == ".md" and anchor not in anchors(load(file) if path else chapter):
+            found.append(chapter.error(n, f"{path or 'this page'} has no #{anchor}", "name a heading's id"))
     return found
 
 
@@ -105,8 +74,7 @@ def anchors(chapter: Chapter) -> set[str]:
     """Ids that a link may name on a page: its headings' and those set by {#id}."""
     found: set[str] = set()
     seen: Counter = Counter()
-    rows = chapter.text.split("\n")
-    for line in (rows[n - 1] for n, _ in _prose(chapter)):
+    for _, line in chapter.prose:
         explicit = _ID.search(line)
         found |= set(re.findall(r"#([\w:.-]+)", explicit[0])) if explicit else set()
         found |= set(re.findall(r"\bid=[\"']([^\"']+)", line))
@@ -119,11 +87,10 @@ def anchors(chapter: Chapter) -> set[str]:
 
 
 def _html(chapter: Chapter, prose: list[tuple[int, str]]) -> list[PageError]:
-    found = []
-    for n, line in prose:
-        for pattern, what in ((_FORBIDDEN, "a tag"), (_HANDLER, "an attribute"), (_FOREIGN, "an address")):
-            seen = pattern.search(line)
-            if seen:
-                message = f"raw HTML with {what} that no page may have: {seen[0][:60]}"
-                found.append(PageError(chapter.path, n, message, "use Markdown, or a class of book.css"))
-    return found
+    advice, say = "use Markdown, or a class of book.css", "raw HTML with {} that no page may have: {}"
+    return [
+        chapter.error(n, say.format(what, seen[0][:60]), advice)
+        for n, line in prose
+        for what, pattern in _FORBIDDEN.items()
+        if (seen := pattern.search(line))
+    ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from markdown import Markdown
 
 FRONT_MATTER = re.compile(r"-{3}[ \t]*\n(?:.*?\n)?(?:\.{3}|-{3})[ \t]*(?:\n+|\Z)", re.DOTALL)
+ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|//", re.I)  # the address of a link that is not to a file of ours
 _page: ContextVar[tuple[str, int] | None] = ContextVar("page", default=None)
 
 

@@ -44,28 +44,19 @@ def _locate(name: str, src: Path) -> tuple[Path, list[str]]:
 
 
 def _names(node: ast.AST) -> set[str]:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return {node.name}
-    if isinstance(node, ast.Assign):
-        return {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return (
-        {node.target.id} if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else set()
-    )
+    """Names that a statement binds, imports aside."""
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    bound = {target.id for target in targets if isinstance(target, ast.Name)}
+    return bound | ({node.name} if hasattr(node, "name") else set())
 
 
 def _without_docstrings(lines: list[str], node: ast.AST) -> list[str]:
-    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    first = min(part.lineno for part in [node, *getattr(node, "decorator_list", [])])
     dropped: set[int] = set()
     for inner in ast.walk(node):
-        body = getattr(inner, "body", None)
-        if (
-            isinstance(inner, (ast.FunctionDef, ast.ClassDef))
-            and ast.get_docstring(inner) is not None
-            and len(body) > 1
-        ):
-            dropped |= set(range(body[0].lineno, body[0].end_lineno + 1))
-            if not lines[body[0].end_lineno].strip():
-                dropped.add(body[0].end_lineno + 1)
+        if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(inner) and inner.body[1:]:
+            last = inner.body[0].end_lineno
+            dropped |= {*range(inner.body[0].lineno, last + 1), *([] if lines[last].strip() else [last + 1])}
     kept = [lines[n - 1] for n in range(first, node.end_lineno + 1) if n not in dropped]
     indent = len(kept[0]) - len(kept[0].lstrip())
     return [line[indent:].rstrip() for line in kept]
@@ -74,7 +65,6 @@ def _without_docstrings(lines: list[str], node: ast.AST) -> list[str]:
 def _imports(tree: ast.Module, node: ast.AST, file: Path, src: Path) -> list[str]:
     """Import lines for the names that the object uses and its module binds."""
     used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-    own = _names(node)
     module = ".".join(file.relative_to(src).with_suffix("").parts)
     found, local = [], []
     for item in tree.body:
@@ -84,7 +74,7 @@ def _imports(tree: ast.Module, node: ast.AST, file: Path, src: Path) -> list[str
                 item.names = wanted
                 found.append(ast.unparse(item))
         else:
-            local += sorted(_names(item) & used - own)
+            local += sorted(_names(item) & used - _names(node))
     return found + ([f"from {module} import {', '.join(local)}"] if local else [])
 
 
@@ -97,18 +87,13 @@ def _wanted(block: Block, src: Path) -> str:
 def faults(chapter: Chapter, src: Path) -> list[PageError]:
     """Blocks of a chapter that differ from the source which they name."""
     found = []
-    for block in chapter.blocks:
-        if block.source:
-            try:
-                if _wanted(block, src) != block.code:
-                    message = f"the block differs from {block.source}"
-                    found.append(
-                        PageError(chapter.path, block.line, message, "run make sync, or change the package")
-                    )
-            except LookupError as error:
-                found.append(
-                    PageError(chapter.path, block.line, str(error), "name a function or class of the package")
-                )
+    for block in filter(lambda block: block.source, chapter.blocks):
+        try:
+            if _wanted(block, src) != block.code:
+                message = f"the block differs from {block.source}"
+                found.append(chapter.error(block.line, message, "run make sync, or change the package"))
+        except LookupError as error:
+            found.append(chapter.error(block.line, str(error), "name a function or class of the package"))
     return found
 
 
