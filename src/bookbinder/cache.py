@@ -101,6 +101,13 @@ def put(file: Path, data: bytes) -> None:
         raise
 
 
+def evict_labs(home: Path) -> None:
+    """Remove what labs put out under surroundings that no build has had for `KEEP_DAYS` days."""
+    for entry in home.glob("*/*.json"):
+        if entry.parent.stat().st_mtime < time.time() - KEEP_DAYS * 86_400:
+            entry.unlink(missing_ok=True)
+
+
 def evict() -> int:
     """Remove entries that no build has used for `KEEP_DAYS` days, and what a killed build left; their number."""
     old = time.time() - KEEP_DAYS * 86_400

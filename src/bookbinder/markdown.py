@@ -50,6 +50,11 @@ class Bookbinder(Extension):
         md.preprocessors.register(splice, "bookbinder", 27)
 
 
+def clean(text: str) -> str:
+    """HTML that an output may have: tables and the like, without scripts, styles and addresses."""
+    return nh3.clean(text, tags=_TAGS, attributes=_ATTRIBUTES, clean_content_tags={"script", "style"})
+
+
 def publish(data: dict, docs: Path) -> set[str]:
     """Write the figures of a result below `docs`; the names of their files."""
     names = set()
@@ -149,10 +154,7 @@ class _Splice(Preprocessor):
         if kind == "figure":
             return self._figure(output, self._root(file))
         if kind == "html":
-            clean = nh3.clean(
-                text, tags=_TAGS, attributes=_ATTRIBUTES, clean_content_tags={"script", "style"}
-            )
-            return f'<div class="book-html" tabindex="0">{clean}</div>'
+            return f'<div class="book-html" tabindex="0">{clean(text)}</div>'
         name = {"stdout": "stdout", "stderr": "warning", "result": "result", "error": "error"}[kind]
         return f'<pre class="book-{name}" tabindex="0">{html.escape(text.rstrip())}</pre>'
 

@@ -72,9 +72,7 @@ def export(
     """
     site = site_url and site_url.rstrip("/") + "/"
     cells = _Writer(chapter, data, site, page_url).cells
-    if any(re.search(r"^\s*(from|import) chainrule\b", block.code, re.M) for block in chapter.blocks):
-        setup = _INSTALL.replace("{wheel}", f"{site}dist/{wheel}") if site and wheel else _CLONE
-        cells.insert(1, v4.new_code_cell(setup.strip(), id="setup"))
+    cells[1:1] = setup_cells([block.code for block in chapter.blocks], site, wheel)
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -83,6 +81,14 @@ def export(
     if chapter.meta.get("gpu"):
         metadata["accelerator"], metadata["colab"]["gpuType"] = "GPU", "T4"
     return v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def setup_cells(codes: list[str], site: str, wheel: str) -> list[nbformat.NotebookNode]:
+    """The cell that fetches chainrule from the site (its address ends in a slash); none where no code needs it."""
+    if not any(re.search(r"^\s*(from|import) chainrule\b", code, re.M) for code in codes):
+        return []
+    setup = _INSTALL.replace("{wheel}", f"{site}dist/{wheel}") if site and wheel else _CLONE
+    return [v4.new_code_cell(setup.strip(), id="setup")]
 
 
 def write(notebook: nbformat.NotebookNode, file: Path) -> None:

@@ -9,7 +9,7 @@ from mkdocs.config import config_options as option
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
 
-from bookbinder import binding, postprocess
+from bookbinder import binding, labs, postprocess
 from bookbinder.page import set_page
 
 log = logging.getLogger("mkdocs.plugins.bookbinder")
@@ -31,7 +31,9 @@ class BookbinderPlugin(BasePlugin[Options]):
         self.serving = command == "serve"
 
     def on_config(self, config):
-        """Know the repository from the environment of CI where the configuration names none."""
+        """Know the repository from the environment of CI where the configuration names none; set up the labs."""
+        if lab := config.plugins.get("mkdocs-jupyter"):
+            labs.prepare(lab.config, self.config.execute)
         repo = os.environ.get("GITHUB_REPOSITORY", "")
         if repo and not config.repo_url:
             config.repo_url, config.repo_name = f"https://github.com/{repo}", repo
@@ -56,8 +58,9 @@ class BookbinderPlugin(BasePlugin[Options]):
         return None
 
     def on_page_content(self, html, *, page, config, files):
-        """The page is done; what is converted next is not this page."""
+        """The page is done; what is converted next is not this page. A lab gets the look of the book."""
         set_page(None)
+        return labs.dress(html, page.file, files, config) if page.file.src_uri.endswith(".py") else None
 
     def on_post_page(self, output, *, page, config):
         """Finish a page's HTML."""
@@ -71,3 +74,4 @@ class BookbinderPlugin(BasePlugin[Options]):
         """Put the notebooks and the wheel of chainrule beside the pages."""
         site = Path(config.site_dir)
         binding.extras(self.book, site, config.site_url or "")
+        labs.notebooks(Path(config.docs_dir), site, config.site_url or "")
