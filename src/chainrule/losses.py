@@ -96,12 +96,9 @@ def multi_margin_loss(
     """
     x, labels = input if isinstance(input, Tensor) else wrap(input), np.asarray(target)
     if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype.kind not in "iu" or p not in (1, 2):
-        raise ValueError(
-            "multi_margin_loss: wanted scores of shape (B, C), integer labels of shape (B,) and p = 1 or 2, got "
-            f"{x.shape}, {labels.dtype} of shape {labels.shape} and p = {p}"
-        )
-    wrong = labels[(labels < 0) | (labels >= x.shape[1])]
-    if wrong.size:
+        got = f"{x.shape}, {labels.dtype} {labels.shape} and p = {p}"
+        raise ValueError(f"multi_margin_loss: wanted (B, C), integer labels (B,) and p = 1 or 2, got {got}")
+    if (wrong := labels[(labels < 0) | (labels >= x.shape[1])]).size:
         raise ValueError(f"multi_margin_loss: label {wrong[0]} is out of range, wanted 0 to {x.shape[1] - 1}")
     short = (margin - x.gather(1, labels[:, None]) + x).relu()
     others = np.arange(x.shape[1]) != labels[:, None]

@@ -138,11 +138,6 @@ def _buffer(state: dict[str, Any], name: str, like: np.ndarray, value: float = 0
     return state[name]
 
 
-def _count(state: dict[str, Any]) -> int:
-    state["step"] = state.get("step", 0) + 1
-    return state["step"]
-
-
 def _average(mean: np.ndarray, weight: float, x: np.ndarray, tmp: np.ndarray) -> np.ndarray:
     """Running mean, in place: weight * mean + (1 - weight) * x."""
     np.subtract(x, mean, tmp)
@@ -231,7 +226,7 @@ class Adagrad(Optimizer):
 
     def update(self, p, g, state, tmp, group):
         """Change p in place, given g; tmp is scratch."""
-        t = _count(state)
+        t = state["step"] = state.get("step", 0) + 1
         total = _buffer(state, "sum", p, group["initial_accumulator_value"])
         total += np.multiply(g, g, tmp)
         np.sqrt(total, tmp)
@@ -313,7 +308,8 @@ class Adam(Optimizer):
 
     def update(self, p, g, state, tmp, group):
         """Change p in place, given g; tmp is scratch."""
-        lr, (beta1, beta2), t = group["lr"], group["betas"], _count(state)
+        lr, (beta1, beta2) = group["lr"], group["betas"]
+        t = state["step"] = state.get("step", 0) + 1
         if self.decoupled:
             p *= 1 - lr * group["weight_decay"]
         mean = _average(_buffer(state, "exp_avg", p), beta1, g, tmp)
@@ -568,4 +564,9 @@ class EarlyStopping:
             self.best, self.waited = value, 0
         else:
             self.waited += 1
+        return self.done
+
+    @property
+    def done(self) -> bool:
+        """Whether it is time to stop."""
         return self.waited >= self.patience

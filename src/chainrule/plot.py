@@ -15,12 +15,12 @@ from chainrule.autograd import no_grad
 from chainrule.tensor import Tensor
 
 
-def _start(ax: Any, **labels: str) -> Any:
+def _start(ax: Any, title: str, xlabel: str = "", ylabel: str = "") -> Any:
     """The axes, with title and labels."""
     import matplotlib.pyplot as plt
 
     ax = plt.gca() if ax is None else ax
-    ax.set(**labels)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return ax
 
 
@@ -41,7 +41,7 @@ def decision_field(model: Callable[..., Any], x: Any, y: Any, ax: Any = None, st
     with no_grad():
         scores = np.asarray(model(grid.reshape(-1, 2))).reshape(steps * steps, -1)
     seen = scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0
-    ax = _start(ax, title="What the model sees", xlabel="$x_1$", ylabel="$x_2$")
+    ax = _start(ax, "What the model sees", "$x_1$", "$x_2$")
     colours = [f"C{k}" for k in range(max(scores.shape[1], 2))]
     levels = np.arange(len(colours) + 1) - 0.5
     ax.contourf(*grid.T, seen.reshape(steps, steps).T.astype(int), levels, colors=colours, alpha=0.25)
@@ -53,25 +53,17 @@ def decision_field(model: Callable[..., Any], x: Any, y: Any, ax: Any = None, st
 
 def loss_curves(history: Mapping[str, Sequence[float]], ax: Any = None, log: bool = False) -> Any:
     """Each loss of a history over the epochs, as `fit` returns it."""
-    ax = _start(
-        ax, title="Loss while training", xlabel="epoch", ylabel="loss", yscale="log" if log else "linear"
-    )
+    ax = _start(ax, "Loss while training", "epoch", "loss")
+    ax.set_yscale("log" if log else "linear")
     for name in (name for name in history if name.endswith("loss")):
-        ax.plot(
-            range(1, len(history[name]) + 1), history[name], label=name.replace("val_loss", "validation loss")
-        )
+        epochs = range(1, len(history[name]) + 1)
+        ax.plot(epochs, history[name], label=name.replace("val_loss", "validation loss"))
     ax.legend()
     return ax
 
 
-def contour(
-    f: Callable[..., Any],
-    path: Any = None,
-    x: Any = (-2, 2),
-    y: Any = (-2, 2),
-    ax: Any = None,
-    levels: Any = 20,
-) -> Any:
+def contour(f: Callable[..., Any], path: Any = None, x: Any = (-2, 2), y: Any = (-2, 2), ax: Any = None,
+            levels: Any = 20) -> Any:  # fmt: skip
     """Level lines of a function of two numbers, and the path of a descent over them.
 
     Args:
@@ -83,9 +75,7 @@ def contour(
         levels: how many lines, or at which values.
     """
     grid = np.meshgrid(np.linspace(*x, 200), np.linspace(*y, 200))
-    ax = _start(
-        ax, title="Level lines" if path is None else "Path of the descent", xlabel="$x$", ylabel="$y$"
-    )
+    ax = _start(ax, "Level lines" if path is None else "Path of the descent", "$x$", "$y$")
     ax.contour(*grid, np.asarray(f(*grid)), levels, linewidths=0.8)
     if path is not None:
         ax.plot(*np.asarray(path).T, "o-", color="C1", markersize=3)
@@ -94,7 +84,7 @@ def contour(
 
 def histogram(values: Any, ax: Any = None, bins: int = 50) -> Any:
     """How values are spread: an array, or several by name, of any **shape**."""
-    ax = _start(ax, title="How the values are spread", xlabel="value", ylabel="density")
+    ax = _start(ax, "How the values are spread", "value", "density")
     named = values if isinstance(values, Mapping) else {"": values}
     for name, array in named.items():
         ax.hist(np.asarray(array).ravel(), bins, density=True, histtype="stepfilled", alpha=0.5, label=name)
@@ -106,15 +96,12 @@ def histogram(values: Any, ax: Any = None, bins: int = 50) -> Any:
 def filters(weight: Any, columns: int = 8, ax: Any = None) -> Any:
     """The filters of a convolution side by side, all on one scale; **shape** (O, C, kh, kw), means over C."""
     images = np.asarray(weight).mean(1)
-    rows = -(-len(images) // columns)
-    high, wide = images.shape[1] + 1, images.shape[2] + 1
-    canvas = np.full((rows * high, columns * wide), np.nan)
-    for i, image in enumerate(images):
-        top, left = i // columns * high, i % columns * wide
-        canvas[top : top + high - 1, left : left + wide - 1] = image
-    ax = _start(ax, title=f"{len(images)} filters", xticks=[], yticks=[])
-    ax.grid(False)
-    ax.figure.colorbar(ax.imshow(canvas), ax=ax, label="weight")
+    framed = np.pad(images, [(0, -len(images) % columns), (0, 1), (0, 1)], constant_values=np.nan)
+    _, high, wide = framed.shape
+    canvas = framed.reshape(-1, columns, high, wide).swapaxes(1, 2).reshape(-1, columns * wide)
+    ax = _start(ax, f"{len(images)} filters")
+    ax.axis("off")
+    ax.figure.colorbar(ax.imshow(canvas), ax=ax, label="weight", shrink=0.7)
     return ax
 
 
@@ -132,11 +119,9 @@ def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> 
     parents, label = _reader(root, names or {})
     start = root.node if isinstance(root, Tensor) else root
     if start is None:
-        raise ValueError(
-            "graph: this Tensor has no graph; nothing it was computed from has requires_grad=True"
-        )
+        raise ValueError("graph: no graph; nothing this was computed from has requires_grad=True")
     place = _layout(start, parents)
-    ax = _start(ax, title="Graph of the computation")
+    ax = _start(ax, "Graph of the computation")
     for node, at in place.items():
         box = {"boxstyle": "round", "facecolor": "none", "edgecolor": "C1" if parents(node) else "C0"}
         ax.annotate(label(node), at, ha="center", va="center", bbox=box)

@@ -59,29 +59,22 @@ def report() -> str:
 
 # --- Counterparts -----------------------------------------------------------------------------------------------
 
-_SAME = {  # where PyTorch keeps what has the same name here
-    "nn": "torch.nn",
-    "losses": "torch.nn.functional",
-    "optim": "torch.optim",
-}
-_NAMES = """
-    nn.Linear nn.Conv1d nn.Conv2d nn.MaxPool1d nn.MaxPool2d nn.AvgPool1d nn.AvgPool2d nn.BatchNorm1d nn.BatchNorm2d
-    nn.LayerNorm nn.Dropout nn.Embedding nn.RNN nn.LSTM nn.MultiheadAttention nn.ReLU nn.LeakyReLU nn.GELU
-    nn.Sigmoid nn.Tanh nn.Softplus nn.Softmax nn.Flatten nn.Identity nn.Sequential
-    losses.mse_loss losses.l1_loss losses.huber_loss losses.multi_margin_loss losses.cross_entropy losses.kl_div
-    losses.binary_cross_entropy_with_logits optim.SGD optim.Adagrad optim.RMSprop optim.Adam optim.AdamW
+_TABLE = """
+    nn      torch.nn                  Linear Conv1d Conv2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d
+    nn      torch.nn                  BatchNorm1d BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential
+    nn      torch.nn                  RNN LSTM MultiheadAttention
+    nn      torch.nn                  ReLU LeakyReLU GELU Softplus Sigmoid Tanh Softmax Identity
+    nn      chainrule.torch           Residual
+    losses  torch.nn.functional       mse_loss l1_loss huber_loss multi_margin_loss cross_entropy kl_div
+    losses  torch.nn.functional       binary_cross_entropy_with_logits
+    losses  chainrule.torch           hinge_loss
+    optim   torch.optim               SGD Adagrad RMSprop Adam AdamW
+    optim   torch.optim.lr_scheduler  StepLR CosineAnnealingLR LinearLR OneCycleLR
+    optim   torch.nn.utils            clip_grad_norm_
 """
-#: For every layer, loss, optimiser and schedule of ours the full name of PyTorch's.
-COUNTERPARTS = {name: f"{_SAME[name.partition('.')[0]]}.{name.partition('.')[2]}" for name in _NAMES.split()}
-COUNTERPARTS |= {
-    f"optim.{name}": f"torch.optim.lr_scheduler.{name}"
-    for name in ("StepLR", "CosineAnnealingLR", "LinearLR", "OneCycleLR")
-}
-COUNTERPARTS |= {
-    "optim.clip_grad_norm_": "torch.nn.utils.clip_grad_norm_",
-    "losses.hinge_loss": "chainrule.torch.hinge_loss",
-    "nn.Residual": "chainrule.torch.residual",
-}
+_ROWS = [line.split() for line in _TABLE.strip().splitlines()]
+#: For every layer, loss, optimiser and schedule of ours the full name of its counterpart.
+COUNTERPARTS = {f"{ours}.{name}": f"{theirs}.{name}" for ours, theirs, *names in _ROWS for name in names}
 
 
 def hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
@@ -90,24 +83,19 @@ def hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     return losses if reduction == "none" else getattr(losses, reduction)()
 
 
-def residual(module: Any, shortcut: Any = None) -> Any:
+def Residual(module: Any, shortcut: Any = None) -> Any:
     """`chainrule.nn.Residual` around a torch module, as a torch module."""
-    return _residual_class()(module, shortcut)
-
-
-@functools.cache
-def _residual_class() -> Any:
     import torch
 
     class Residual(torch.nn.Module):
-        def __init__(self, module: Any, shortcut: Any):
+        def __init__(self) -> None:
             super().__init__()
             self.module, self.shortcut = module, shortcut
 
         def forward(self, x: Any) -> Any:
             return self.module(x) + (x if self.shortcut is None else self.shortcut(x))
 
-    return Residual
+    return Residual()
 
 
 def to_torch(model: nn.Module, device: Any = None, dtype: Any = None) -> Any:
@@ -152,14 +140,12 @@ def _new(module: nn.Module, known: dict[int, Any]) -> Any:
     if hasattr(module, "to_torch"):
         return module.to_torch()
     if isinstance(module, nn.Residual):
-        return residual(*(x and _built(x, known) for x in (module.module, module.shortcut)))
+        return Residual(*(x and _built(x, known) for x in (module.module, module.shortcut)))
     if type(module) is nn.Sequential:
         return torch.nn.Sequential(*(_built(layer, known) for layer in module))
     name = type(module).__name__
     if type(module) is not getattr(nn, name, None):
-        raise TypeError(
-            f"to_torch: {name} has no counterpart; give it a method to_torch() -> torch.nn.Module"
-        )
+        raise TypeError(f"to_torch: {name} has no counterpart; give the class a method to_torch()")
     return getattr(torch.nn, name)(**module.options())
 
 

@@ -91,13 +91,13 @@ class Trainer:
             self.data = batches(*self.data, batch_size=self.batch_size, generator=self.generator)
         if isinstance(self.validation, tuple):
             self.validation = batches(*self.validation, batch_size=self.batch_size, shuffle=False)
-        if isinstance(self.early_stopping, int):
-            self.early_stopping = EarlyStopping(self.early_stopping)
+        stop = self.early_stopping
+        stop = self.early_stopping = EarlyStopping(stop) if isinstance(stop, int) else stop
         if self.checkpoint and Path(self.checkpoint).exists():
             self.restore(self.load())
         bar = _bar(self)
         try:
-            while len(self.history.get("loss", ())) < self.epochs and not self.finished():
+            while len(self.history.setdefault("loss", [])) < self.epochs and not (stop and stop.done):
                 self.epoch(bar)
                 if self.checkpoint:
                     part = Path(f"{self.checkpoint}.part")
@@ -110,14 +110,9 @@ class Trainer:
             self.model.load_state_dict(self.best)
         return self.history
 
-    def finished(self) -> bool:
-        """Whether early stopping has said so."""
-        stop = self.early_stopping
-        return isinstance(stop, EarlyStopping) and stop.waited >= stop.patience
-
     def epoch(self, bar: Any) -> None:
         """Go through the data once, and take down how it went."""
-        number = len(self.history.setdefault("loss", [])) + 1
+        number = len(self.history["loss"]) + 1
         rate = self.optimizer.param_groups[0]["lr"]
         self.model.train()
         total, count = 0.0, 0
@@ -141,10 +136,10 @@ class Trainer:
             self.history.setdefault(name, []).append(value)
         if bar is not None:
             bar.set_postfix({name: f"{value:.4g}" for name, value in record.items()})
-        if isinstance(self.early_stopping, EarlyStopping):
-            self.early_stopping(record.get("val_loss", record["loss"]))
-            if self.early_stopping.waited == 0:
-                self.best = self.snapshot()
+        stop = self.early_stopping
+        if isinstance(stop, EarlyStopping):
+            stop(record.get("val_loss", record["loss"]))
+            self.best = self.snapshot() if stop.waited == 0 else self.best
 
     def evaluate(self) -> dict[str, float]:
         """Loss and metric on the validation data, in eval mode."""
