@@ -25,7 +25,7 @@ import psutil
 import pytest
 from pytest_codeblocks.plugin import TestBlock
 
-from bookbinder import exercises, figures, runner, sandbox
+from bookbinder import exercises, figures, kernel, runner, sandbox
 from bookbinder.chapter import Block, Chapter, parse
 
 
@@ -59,7 +59,7 @@ def expected(chapter: Chapter) -> set[str]:
     return names | {f"exercise {exercise.name} {role}" for exercise, role in exercises.runnable(chapter)}
 
 
-def run(*pages: Path, timeout: float = runner.TIMEOUT, memory: int = runner.MEMORY) -> dict[str, str]:
+def run(*pages: Path, timeout: float = runner.TIMEOUT, memory: int = kernel.MEMORY) -> dict[str, str]:
     """Outcome of each test of pages, run in one process of their own under the rules of the kernel.
 
     Args:
@@ -110,7 +110,7 @@ def _watch(process: subprocess.Popen, timeout: float, memory: int) -> str:
             why = why or ("held too much memory" if sum(p.memory_info().rss for p in family) > memory else "")
         except psutil.Error:  # it ended a moment ago
             continue
-    runner._kill(process.pid)  # also what it left behind
+    kernel.kill(process.pid)  # also what it left behind
     process.wait()
     return why
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -30,6 +30,18 @@ ENDINGS = {
 }
 
 
+def kill(pid: int) -> None:
+    """Kill a process, the group that it leads, and everything that it started."""
+    family = []
+    with suppress(psutil.Error):
+        family = psutil.Process(pid).children(recursive=True)
+    with suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
+    for child in family:
+        with suppress(psutil.Error):
+            child.kill()
+
+
 class Kernel(NotebookClient):
     """nbclient's client that ends a kernel which goes out of bounds, and remembers why in `ended`."""
 
@@ -50,15 +62,7 @@ class Kernel(NotebookClient):
     def end(self, why: str) -> None:
         """Kill the kernel with everything that it started."""
         self.ended = self.ended or why
-        try:
-            family = psutil.Process(self.pid).children(recursive=True)
-        except psutil.Error:
-            family = []
-        for kill in (lambda: os.killpg(self.pid, signal.SIGKILL), *(child.kill for child in family)):
-            try:
-                kill()
-            except (OSError, psutil.Error):
-                pass
+        kill(self.pid)
 
     async def watch(self, limit: int) -> None:
         """End the kernel when it runs too long, or holds too much memory together with its children.

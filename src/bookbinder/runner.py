@@ -46,6 +46,12 @@ class Result:
     failures: list[Failure] = field(default_factory=list)
     fresh: bool = True
 
+    def fail(self, at: int, message: str, advice: str, block: Block | None = None, line: int = 0) -> None:
+        """Note that the block number `at` is wrong, on that line of this block if they are known."""
+        block = block or self.chapter.blocks[at]
+        message = f"block {at + 1} of {len(self.chapter.blocks)}  {message}"
+        self.failures.append(_failure(self.chapter.error(line or block.line, message, advice), block))
+
 
 async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
     """Outputs of a chapter, run in a fresh kernel.
@@ -81,47 +87,30 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
         said = f"the kernel ended: {str(error) or type(error).__name__}"
         ended = client.ended if client else ""
         message, advice = ENDINGS.get(ended, (said, "a block must not end its process"))
-        result.failures.append(_stopped(chapter, at, message.replace("{limit}", str(limit)), advice))
+        result.fail(at, message.replace("{limit}", str(limit)), advice)
     for failure in result.failures[:1]:  # shown in place under `serve`; a build that fails shows nothing
         slot = data["blocks"][at]
         slot["outputs"] = [out for out in slot["outputs"] if out["kind"] != "error"]
         slot["outputs"].append({"kind": "error", "text": f"{failure.fault.message}\n{failure.excerpt}"})
+    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))  # set for a reproducible build
+    data["date"] = datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat()
     data["seconds"] = round(time.monotonic() - start, 3)
-    data["date"] = _today()
     return result
 
 
-def _today() -> str:
-    """Date of the run; SOURCE_DATE_EPOCH stands for it in a reproducible build."""
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
-    return datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat()
-
-
-def _stopped(chapter: Chapter, at: int, message: str, advice: str) -> Failure:
-    block = chapter.blocks[at]
-    where = f"block {at + 1} of {len(chapter.blocks)}  "
-    return Failure(PageError(chapter.path, block.line, where + message, advice), _excerpt(block, 0))
-
-
-def _excerpt(block: Block, failing: int) -> str:
-    rows = [
-        f"  {'>' if n == failing else ' '} {n:4}  {row}"
-        for n, row in enumerate(block.code.splitlines(), block.line + 1)
-    ]
-    return "\n".join(rows)
+def _failure(fault: PageError, block: Block) -> Failure:
+    """A fault with the lines of a block, that of the fault marked."""
+    rows = enumerate(block.code.splitlines(), block.line + 1)
+    return Failure(fault, "\n".join(f"  {'>' if n == fault.line else ' '} {n:4}  {row}" for n, row in rows))
 
 
 async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -> bool:
     """Run one block of the chapter; False where the chapter cannot go on."""
     chapter, slot = result.chapter, result.data["blocks"][at]
-    block = chapter.blocks[at]
-    mark = block.mark
-    skip = mark and (
-        mark.kind == "skip"
-        or mark.kind == "skipif"
-        and await client.ask(f"__import__('bookbinder.sandbox').sandbox.condition({mark.condition!r})")
-    )
-    if skip:
+    block, mark = chapter.blocks[at], chapter.blocks[at].mark
+    kind = mark.kind if mark else ""
+    asked = f"__import__('bookbinder.sandbox').sandbox.condition({mark.condition!r})" if mark else ""
+    if kind == "skip" or kind == "skipif" and await client.ask(asked):
         slot["state"] = "skipped"
         return True
     cell = await client.execute_code(block.code)
@@ -129,31 +118,29 @@ async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -
     error = next((out for out in cell.outputs if out.output_type == "error"), None)
     slot["outputs"], problem = _outputs(cell.outputs)
     slot["state"] = "raised" if error else "run"
-    expected = mark is not None and mark.kind == "xfail"
     if problem:
-        result.failures.append(_stopped(chapter, at, *problem))
-    elif expected and not error:
-        message = f"the block is said to raise {mark.raises} and does not"
-        result.failures.append(_stopped(chapter, at, message, "drop the mark, or mend the block"))
-    elif expected and not await client.ask(f"issubclass(__import__('sys').last_type, {mark.raises})"):
-        message = f"the block is said to raise {mark.raises} and raises {error.ename}: {error.evalue}"
-        result.failures.append(_stopped(chapter, at, message, "name this exception, or mend the block"))
-    elif error and not expected:
-        result.failures.append(_failed(chapter, at, error, cells))
+        result.fail(at, *problem)
+    elif kind != "xfail" and error:
+        _fail_at_its_line(result, at, error, cells)
+    elif kind == "xfail" and not error:
+        said = f"the block is said to raise {mark.raises} and does not"
+        result.fail(at, said, "drop the mark, or mend the block")
+    elif kind == "xfail" and not await client.ask(f"issubclass(__import__('sys').last_type, {mark.raises})"):
+        said = f"the block is said to raise {mark.raises} and raises {error.ename}: {error.evalue}"
+        result.fail(at, said, "name this exception, or mend the block")
     return not result.failures
 
 
-def _failed(chapter: Chapter, at: int, error, cells: dict[int, Block]) -> Failure:
+def _fail_at_its_line(result: Result, at: int, error, cells: dict[int, Block]) -> None:
     """Failure of a block, placed on the innermost line of the chapter that the traceback names."""
+    block, line = None, 0
     trace = _ANSI.sub("", "\n".join(error.traceback))
-    place, line = chapter.blocks[at], chapter.blocks[at].line
     for number, row in re.findall(r"Cell In\s?\[(\d+)\], line (\d+)", trace):
         if int(number) in cells:
-            place = cells[int(number)]
-            line = place.line + int(row)
+            block = cells[int(number)]
+            line = block.line + int(row)
     said = f"{error.ename}: {error.evalue}".strip().rstrip(":").splitlines()[0]
-    message = f"block {at + 1} of {len(chapter.blocks)}  {said}"
-    return Failure(PageError(chapter.path, line, message, "mend the block"), _excerpt(place, line))
+    result.fail(at, said, "mend the block", block, line)
 
 
 async def _run_exercises(client, result: Result) -> None:
@@ -166,13 +153,12 @@ async def _run_exercises(client, result: Result) -> None:
         raised = await client.ask("_raised")
         fault = exercises.verdict(exercise, role, chapter.path, raised)
         outputs, problem = _outputs(cell.outputs)
-        if problem and role == "solution":
-            fault = fault or PageError(chapter.path, exercise.parts[role].line, *problem)
-        if fault:
-            result.failures.append(Failure(fault, _excerpt(exercise.parts[role], 0)))
+        part = exercise.parts[role]
         if role == "solution":
-            at = chapter.blocks.index(exercise.parts[role])
-            result.data["blocks"][at]["outputs"] = outputs
+            result.data["blocks"][chapter.blocks.index(part)]["outputs"] = outputs
+            fault = fault or (chapter.error(part.line, *problem) if problem else None)
+        if fault:
+            result.failures.append(_failure(fault, part))
     for slot, block in zip(result.data["blocks"], chapter.blocks, strict=True):
         if block.exercise:
             slot["state"] = "run"
@@ -195,8 +181,9 @@ def _outputs(raw: list) -> tuple[list[dict], tuple[str, str] | None]:
         if output["kind"] in ("stdout", "stderr"):
             output["text"] = _settle(output["text"])
         if _ADDRESS.search(output.get("text", "")):
-            message = f"the output holds a memory address, which changes with every run: {output['text'].strip()[:60]}"
-            return [], (message, "assign the last expression to _ , or print what you mean")
+            message = "the output holds a memory address, which changes with every run: "
+            advice = "assign the last expression to _ , or print what you mean"
+            return [], (message + output["text"].strip()[:60], advice)
     return [output for output in shown if output["kind"] == "figure" or output["text"]], None
 
 
@@ -230,9 +217,8 @@ async def _run_all(chapters: list[Chapter], jobs: int, quiet: bool) -> list[Resu
     async def one(chapter: Chapter) -> Result:
         async with slots:
             pause = 0.5 if sys.stderr.isatty() else 10  # seconds between lines of a log
-            with tqdm(
-                desc=chapter.path, total=len(chapter.blocks), unit="block", disable=quiet, mininterval=pause
-            ) as bar:
+            shown = {"desc": chapter.path, "total": len(chapter.blocks), "disable": quiet}
+            with tqdm(unit="block", mininterval=pause, **shown) as bar:
                 result = await run_chapter(chapter, bar.update)
         if not result.failures:
             cache.write(cache.key(chapter), result.data)
@@ -255,15 +241,10 @@ def run(chapters: list[Chapter], force: bool = False, quiet: bool = False) -> li
         A result for each chapter with code, in order.
     """
     with_code = [chapter for chapter in chapters if chapter.blocks]
-    kept = (
-        {} if force else {c.path: data for c in with_code if (data := cache.read(cache.key(c))) is not None}
-    )
-    stale = [chapter for chapter in with_code if chapter.path not in kept]
-    ran = {}
-    if stale:
-        ran = {
-            result.chapter.path: result for result in asyncio.run(_run_all(stale, os.cpu_count() or 1, quiet))
-        }
+    kept = {} if force else {chapter.path: cache.read(cache.key(chapter)) for chapter in with_code}
+    stale = [chapter for chapter in with_code if kept.get(chapter.path) is None]
+    results = asyncio.run(_run_all(stale, os.cpu_count() or 1, quiet)) if stale else []
+    ran = {result.chapter.path: result for result in results}
     latest.update(ran)
     cache.evict()
     return [ran.get(c.path) or Result(c, kept[c.path], fresh=False) for c in with_code]
