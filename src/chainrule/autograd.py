@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from chainrule.tensor import Tensor, as_array, wrap
 
 _FLOAT64 = np.dtype(np.float64)
+_PLAIN = (np.ndarray, float, int, bool, str, type(None))  # inputs that a rule gets as they are
 _recording = True  # False inside no_grad()
 _clock = 0  # how many changes in place there have been
 _changes: dict[int, int] = {}  # id of an array -> what the clock showed when it was last changed in place
@@ -85,7 +86,8 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
         if _recording:
             pairs = zip(inputs, vjps, strict=False)
             edges = [(x.node, vjp) for x, vjp in pairs if vjp and isinstance(x, Tensor) and x.node]
-            out.node = Node(rule.__name__, edges, out._data) if edges else None
+            if edges and out._data.dtype.kind == "f":
+                out.node = Node(rule.__name__, edges, out._data)
         return out
 
     op.rule = rule  # type: ignore[attr-defined]
@@ -94,9 +96,11 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 def _operand(x: Any) -> Any:
     """An input that is no Tensor, such that it never makes a result wider: numbers become Python's."""
+    if type(x) in _PLAIN:
+        return x
     if isinstance(x, np.generic):
         return x.item()
-    return as_array(x) if isinstance(x, list | tuple) else x
+    return as_array(x) if isinstance(x, (list, tuple)) else x
 
 
 def _wants_float64(arrays: list[Any], options: dict[str, Any]) -> bool:
@@ -114,7 +118,9 @@ def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     def arrange(args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if variadic:
-            at = next((i for i, x in enumerate(args) if isinstance(x, list | tuple)), len(args))
+            if not named and {list, tuple}.isdisjoint(map(type, args)):
+                return args, named
+            at = next((i for i, x in enumerate(args) if isinstance(x, (list, tuple))), len(args))
             args, extra = (*args[:at], *(args[at] if at < len(args) else ())), args[at + 1 :]
         else:
             args, extra = args[: len(inputs)], args[len(inputs) :]
@@ -170,16 +176,15 @@ def toposort(root: Node) -> list[Node]:
 
     Source: Cormen et al., Introduction to Algorithms, 3rd ed., section 22.4.
     """
-    order: list[Node] = []
-    seen, stack = set(), [(root, False)]
+    order, seen = list[Node](), set[Node]()
+    stack: list[Any] = [root]
     while stack:
-        node, finished = stack.pop()
-        if finished:
-            order.append(node)
+        node = stack.pop()
+        if node is None:  # the mark on top of a node whose parents are all in order
+            order.append(stack.pop())
         elif node not in seen:
             seen.add(node)
-            stack.append((node, True))
-            stack.extend((parent, False) for parent in node.parents if parent not in seen)
+            stack += [node, None, *node.parents]
     return order[::-1]
 
 
@@ -213,26 +218,28 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
     Raises:
         RuntimeError: if the graph was used up by an earlier sweep, or needs a value changed in place.
     """
-    grads, leaves = {root: g}, []
+    grads, taken = {root: g}, set[int]()
     for node in toposort(root):
         if node.op == "leaf":
-            leaves.append(node)
             continue
-        check_fresh(node)
         g = grads.pop(node)
+        if node.vjps is None or node.born != _clock:
+            check_fresh(node)
         for parent, vjp in zip(node.parents, node.vjps or (), strict=True):
             part = unbroadcast(vjp(g), parent.shape).astype(parent.dtype, copy=False)
             grads[parent] = grads[parent] + part if parent in grads else part
         node.vjps = node.vjps if retain_graph else None
-    for leaf in leaves:
-        leaf.grad = _accumulate(leaf.grad, grads.pop(leaf), grads.values())
+    for leaf, g in grads.items():  # those of all others are used up
+        leaf.grad = _accumulate(leaf.grad, g, taken)
 
 
-def _accumulate(old: Tensor | None, g: Any, others: Iterable[np.ndarray]) -> Tensor:
-    """Both gradients together, in an array that is nobody else's: not a view, nor what another leaf will get."""
+def _accumulate(old: Tensor | None, g: Any, taken: set[int]) -> Tensor:
+    """Both gradients together, in an array that is nobody else's: not a view, nor what another leaf has got."""
     if old is not None:
         return wrap(old._data + g)
-    return wrap(g.copy() if g.base is not None or any(g is other for other in others) else g)
+    g = g.copy() if g.base is not None or id(g) in taken else g
+    taken.add(id(g))
+    return wrap(g)
 
 
 def note_change(array: np.ndarray) -> None:
@@ -253,8 +260,6 @@ def check_fresh(node: Node) -> None:
             f"backward() came to '{node.op}' a second time, and the first sweep has freed what it needs: "
             "pass retain_graph=True to the first, or compute the value again"
         )
-    if node.born == _clock:
-        return
     for array in kept_arrays(node.vjps):
         if _changes.get(id(_owner(array)), 0) > node.born:
             raise RuntimeError(

@@ -206,7 +206,7 @@ def _normal_cdf(x):
     """
     u = np.abs(x) * math.sqrt(0.5)
     t = 2 / (2 + u)
-    s, b, before = 2 * t - 1, 0.0, 0.0
+    s, b, before = 2 * (t - 0.075) / 0.925 - 1, 0.0, 0.0
     first, *rest = _erfc_coefficients()
     for c in reversed(rest):  # Clenshaw's recurrence
         b, before = 2 * s * b - before + c, b
@@ -216,11 +216,14 @@ def _normal_cdf(x):
 
 @functools.cache
 def _erfc_coefficients():
-    """Chebyshev coefficients of P, from math.erfc at nodes where it does not underflow."""
-    t = (np.cos(np.linspace(0, math.pi, 200)) + 1) / 2
-    u = 2 / t[t > 0.075] - 2
-    p = [math.log(math.erfc(v)) + v * v - math.log(2 / (2 + v)) for v in u]
-    return np.polynomial.chebyshev.chebfit(2 * t[t > 0.075] - 1, p, 24).tolist()
+    """Chebyshev coefficients of P for t from 0.075, below which erfc underflows, to 1; from math.erfc."""
+
+    def p(s):
+        t = 0.925 * (s + 1) / 2 + 0.075
+        u = 2 / t - 2
+        return [math.log(math.erfc(v) / w) + v * v for v, w in zip(u, t, strict=True)]
+
+    return np.polynomial.chebyshev.chebinterpolate(p, 24).tolist()
 
 
 # --- Choosing ---------------------------------------------------------------------------------------------------
@@ -338,7 +341,8 @@ def var(x, *, dim=None, correction=1, keepdim=False):
 @primitive
 def sum_of_squares(*xs):
     """Sum of the squares of all entries of all inputs: the L2 penalty on a list of parameters."""
-    return math.fsum(float(np.vdot(x, x)) for x in xs), *((lambda g, x=x: 2 * g * x) for x in xs)
+    total = math.fsum(float(np.vdot(x, x)) for x in xs)
+    return np.asarray(total, xs[0].dtype), *((lambda g, x=x: 2 * float(g) * x) for x in xs)
 
 
 @primitive
@@ -405,29 +409,30 @@ def matmul(x, y):
         ValueError: if k differs, or an input has no axis.
     """
     _check_product(x, y)
-    a = x[None, :] if x.ndim == 1 else x
-    b = y[:, None] if y.ndim == 1 else y
+    flat_x, flat_y = x.ndim == 1, y.ndim == 1
+    a = x[None, :] if flat_x else x
+    b = y[:, None] if flat_y else y
 
     def full(g):
-        g = g[..., None] if y.ndim == 1 else g
-        return g[..., None, :] if x.ndim == 1 else g
+        g = g[..., None] if flat_y else g
+        return g[..., None, :] if flat_x else g
 
     def vjp_x(g):
         out = full(g) @ b.swapaxes(-1, -2)
-        return out[..., 0, :] if x.ndim == 1 else out
+        return out[..., 0, :] if flat_x else out
 
     def vjp_y(g):
-        if y.ndim == 2 and g.ndim > 1:  # one large product instead of many that would be summed
-            return _rows(x).T @ _rows(g)
+        if b.ndim == 2 and not flat_y:  # one large product instead of many that would be summed
+            return _rows(a).T @ _rows(full(g))
         out = a.swapaxes(-1, -2) @ full(g)
-        return out[..., 0] if y.ndim == 1 else out
+        return out[..., 0] if flat_y else out
 
     return x @ y, vjp_x, vjp_y
 
 
 def _rows(x):
     """The vectors along the last axis of x as the rows of one matrix."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _check_product(x, y):
@@ -471,7 +476,7 @@ def einsum(equation, *xs):
         np.einsum(f"{mine}->{own}", out)[...] = part  # a letter repeats: a writable view of the diagonal
         return out
 
-    return out, None, *(functools.partial(vjp, i) for i in range(len(xs)))
+    return out, None, *((lambda g, i=i: vjp(i, g)) for i in range(len(xs)))
 
 
 def _letters(equation, ndims):
@@ -513,7 +518,7 @@ def linear(x, weight, bias=None):
     if bias is not None:
         out += bias
     return (
-        out.reshape(*x.shape[:-1], len(weight)),
+        out if x.ndim == 2 else out.reshape(*x.shape[:-1], len(weight)),
         lambda g: g @ weight,
         lambda g: _rows(g).T @ rows,
         lambda g: _column_sums(_rows(g)),
@@ -522,7 +527,12 @@ def linear(x, weight, bias=None):
 
 def _column_sums(rows):
     """Sum of the rows of a matrix, as a product by BLAS: much faster than rows.sum(0)."""
-    return np.ones(len(rows), rows.dtype) @ rows
+    return _ones(len(rows), rows.dtype) @ rows
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(n, dtype):
+    return np.ones(n, dtype)
 
 
 def _check_linear(x, weight, bias):
@@ -1148,24 +1158,26 @@ def cross_entropy(x, target, *, ignore_index=-100, reduction="mean", label_smoot
 
 
 def _entropy_of_labels(x, labels, reduction, smoothing, ignore_index):
-    dim = int(x.ndim > 1)
-    rows = np.moveaxis(x, dim, -1).reshape(labels.size, x.shape[dim])
-    flat, each, classes = labels.ravel(), np.arange(labels.size), x.shape[dim]
-    counts = flat != ignore_index
-    _check_labels(flat[counts], classes)
-    flat = np.where(counts, flat, 0)
+    dim, shape = int(x.ndim > 1), labels.shape
+    rows = x if x.ndim == 2 else np.moveaxis(x, dim, -1).reshape(labels.size, x.shape[dim])
+    ignored = np.flatnonzero(labels == ignore_index)
+    flat = labels.ravel().copy()
+    flat[ignored] = 0
+    _check_labels(flat, rows.shape[1])
+    at, even = (np.arange(len(flat)), flat), smoothing / rows.shape[1]
     p, log_p = _softmax_rows(rows)
-    losses = -log_p[each, flat] * (1 - smoothing)
+    losses = log_p[at] * (smoothing - 1)
     if smoothing:
-        losses -= log_p.sum(1) * (smoothing / classes)
-    out, spread = _reduced((losses * counts).reshape(labels.shape), reduction, int(counts.sum()))
+        losses -= log_p.sum(1) * even
+    losses[ignored] = 0
+    out, spread = _reduced(losses.reshape(shape), reduction, len(flat) - len(ignored))
 
     def vjp(g):
-        out = p - smoothing / classes
-        out[each, flat] -= 1 - smoothing
-        out *= (spread(g) * counts.reshape(labels.shape)).reshape(-1, 1)
-        shape = (*labels.shape, classes)
-        return np.moveaxis(out.reshape(shape), -1, dim)
+        scale = np.reshape(spread(g), (-1, 1))  # one number for all rows, or one for each
+        out = (p - even if smoothing else p) * scale
+        out[at] += scale[:, 0] * (smoothing - 1)
+        out[ignored] = 0
+        return out if x.ndim == 2 else np.moveaxis(out.reshape(*shape, rows.shape[1]), -1, dim)
 
     return out, vjp
 
@@ -1186,9 +1198,11 @@ def _entropy_of_probabilities(x, target, reduction, smoothing, _):
 
 def _softmax_rows(rows):
     """Softmax of each row, and its logarithm."""
-    z = rows - rows.max(1, keepdims=True)
+    z = (
+        rows - np.ascontiguousarray(rows.T).max(0)[:, None]
+    )  # rows.max(1) is slow for short rows, and p.sum(1)
     p = np.exp(z)
-    total = p @ np.ones((p.shape[1], 1), p.dtype)  # by BLAS: p.sum(1) is slow for short rows
+    total = p @ _ones(p.shape[1], p.dtype)[:, None]
     p /= total
     z -= np.log(total)
     return p, z
@@ -1199,12 +1213,11 @@ def _reduced(losses, reduction, count=None):
     count = losses.size if count is None else count
     if reduction == "none":
         return losses, lambda g: g
+    total = np.add.reduce(losses, None)  # what losses.sum() does, without its detours
     if reduction == "sum":
-        return losses.sum(), lambda g: g
+        return total, lambda g: g
     if reduction == "mean":
-        return np.divide(losses.sum(), count, dtype=losses.dtype), lambda g: np.divide(
-            g, count, dtype=g.dtype
-        )
+        return total / count, lambda g: g / count
     raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
 
 

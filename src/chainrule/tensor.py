@@ -91,12 +91,9 @@ class Tensor:
     __array_ufunc__ = None  # array + tensor asks the Tensor; np.exp(tensor) is an error, not a lost gradient
     __hash__ = object.__hash__  # == compares entry by entry, so a Tensor is known by its identity
 
-    _data: np.ndarray
-    node: autograd.Node | None
-
     def __init__(self, data: Any, *, dtype: Any = None, requires_grad: bool = False):
         self._data = as_array(data, dtype)
-        self.node = None
+        self.node: autograd.Node | None = None
         self.requires_grad = requires_grad
 
     # What it holds.
@@ -138,8 +135,7 @@ class Tensor:
             raise RuntimeError("requires_grad can be set on leaves only; use .detach() for a copy without it")
         if wanted and self.dtype.kind != "f":
             raise TypeError(
-                f"a gradient needs real numbers, this tensor holds {self.dtype}: write 1.0 instead of 1, "
-                "or pass dtype=np.float32"
+                f"a gradient needs a float dtype, this tensor holds {self.dtype}: write 1.0 instead of 1, or pass dtype"
             )
         if wanted != self.requires_grad:
             self.node = autograd.Node("leaf", [], self._data) if wanted else None
@@ -210,8 +206,7 @@ class Tensor:
         """
         if self.node is None:
             raise RuntimeError(
-                "backward() on a tensor that needs no gradient: nothing it was computed from has "
-                "requires_grad=True, or it was computed under no_grad()"
+                "backward() on a tensor that needs no gradient: no requires_grad=True behind it, or under no_grad()"
             )
         if gradient is None and self.size != 1:
             raise RuntimeError(

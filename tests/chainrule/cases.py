@@ -208,6 +208,7 @@ row("cast", (2, 3), dtype=np.float32, kink=True)
 row("cast", ints(5, 2, 3), dtype=np.float64)
 row("sum_of_squares", (2, 3))
 row("sum_of_squares", (2, 3), (), (0,), transposed(3, 2))
+row("sum_of_squares", (2,), (1,), (3,), (2, 2))
 
 # Choosing.
 for shape in SHAPES:

@@ -67,6 +67,11 @@ def test_comparison_leaves_no_gradient():
     assert not (x > 1).requires_grad and not (x == x).requires_grad
 
 
+def test_integers_computed_from_a_leaf_want_no_gradient():
+    x = Tensor([1.5, 2.5], requires_grad=True)
+    assert not x.to(np.int64).requires_grad and x.to(np.float64).requires_grad
+
+
 def test_remainder_as_torch():
     x, y = Tensor([5.5, -5.5], requires_grad=True), Tensor([2.0, 3.0], requires_grad=True)
     (x % y).sum().backward()
