@@ -10,11 +10,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-from fontTools.pens.recordingPen import DecomposingRecordingPen
+from fontTools.feaLib.builder import addOpenTypeFeaturesFromString
+from fontTools.pens.filterPen import DecomposingFilterPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from fontTools.subset import Options, Subsetter, save_font
-from fontTools.ttLib import TTFont, newTable
-from fontTools.ttLib.tables import otTables
+from fontTools.subset import Options, Subsetter, parse_unicodes, save_font
+from fontTools.ttLib import TTFont
 
 FAMILY = "Course Math"
 SOURCE = "ziamath/fonts/STIXTwoMath-Regular.ttf"
@@ -40,39 +40,24 @@ LINES = (0x305, 0x332)  # over and under an expression
 
 def code_points(table: str) -> set[int]:
     """The code points that a table of hexadecimal numbers and ranges names."""
-    ends = [(part + "-" + part).split("-")[:2] for part in table.split()]
-    return {code for first, last in ends for code in range(int(first, 16), int(last, 16) + 1)}
+    return set(parse_unicodes(table))
 
 
 def use_small_primes(font: TTFont) -> None:
     """Maps primes to the glyphs for superscripts, which Chromium does not choose by itself."""
-    features = font["GSUB"].table
-    script = {
-        i
-        for r in features.FeatureList.FeatureRecord
-        if r.FeatureTag == "ssty"
-        for i in r.Feature.LookupListIndex
-    }
-    smaller: dict[str, str] = {}
-    for index in sorted(script, reverse=True):  # the first lookup has the last word
-        for table in features.LookupList.Lookup[index].SubTable:
-            table = getattr(table, "ExtSubTable", table)
-            choices = getattr(table, "alternates", None) or {k: [v] for k, v in table.mapping.items()}
-            smaller |= {glyph: found[0] for glyph, found in choices.items()}
+    glyphs = font.getGlyphSet()
     for table in font["cmap"].tables:
-        if table.isUnicode() and table.format != 14:
-            table.cmap |= {
-                code: smaller.get(table.cmap[code], table.cmap[code]) for code in code_points(PRIMES)
-            }
+        for code in code_points(PRIMES) & table.cmap.keys():
+            small = f"{table.cmap[code]}.ssty"
+            table.cmap[code] = small if small in glyphs else table.cmap[code]
 
 
 def resolve(font: TTFont) -> None:
     """Gives every glyph an outline of its own, so that moving one moves no other that is built from it."""
     shapes, glyphs = font["glyf"], font.getGlyphSet()
     for name in [name for name in font.getGlyphOrder() if shapes[name].isComposite()]:
-        record, outline = DecomposingRecordingPen(glyphs), TTGlyphPen(None)
-        glyphs[name].draw(record)
-        record.replay(outline)
+        outline = TTGlyphPen(None)
+        glyphs[name].draw(DecomposingFilterPen(outline, glyphs))
         shapes[name] = outline.glyph()
 
 
@@ -82,15 +67,13 @@ def widen_accents(font: TTFont) -> set[str]:
     Returns:
         The names of all accent glyphs, wide ones included.
     """
-    names, shapes, maths = font.getBestCmap(), font["glyf"], font["MATH"].table
+    names, shapes, growth = font.getBestCmap(), font["glyf"], horizontal(font)
     accents = {names[code] for code in code_points(ACCENTS)}
-    for glyph, wider in horizontal(font).items():
-        accents |= (
-            {variant.VariantGlyph for variant in wider.MathGlyphVariantRecord} if glyph in accents else set()
-        )
-    table = maths.MathGlyphInfo.MathTopAccentAttachment
+    wider = [growth[name].MathGlyphVariantRecord for name in accents & growth.keys()]
+    accents |= {variant.VariantGlyph for variants in wider for variant in variants}
+    table = font["MATH"].table.MathGlyphInfo.MathTopAccentAttachment
     anchors = dict(zip(table.TopAccentCoverage.glyphs, table.TopAccentAttachment, strict=True))
-    for name in sorted(accents):
+    for name in accents:
         shape = shapes[name]
         left, width = shape.xMin, shape.xMax - shape.xMin
         if font["hmtx"][name][0] < 0.6 * width:
@@ -109,32 +92,22 @@ def horizontal(font: TTFont) -> dict:
 
 
 def mend_growth(font: TTFont) -> None:
-    """Lets lines take any length, and swaps arrows' connectors that Chromium refuses as they are."""
+    """Lets lines take any length, and swaps arrowheads' connectors that Chromium refuses as they are."""
     growth, names = horizontal(font), font.getBestCmap()
     for code in LINES:  # five coarse lengths hide the assembly that fits
         construction = growth[names[code]]
         construction.MathGlyphVariantRecord = construction.MathGlyphVariantRecord[:1]
         construction.VariantCount = 1
     for construction in growth.values():
-        parts = construction.GlyphAssembly.PartRecords if construction.GlyphAssembly else []
-        for part, inner, outer in zip(
-            parts[:1] + parts[-1:], ("End", "Start"), ("Start", "End"), strict=False
-        ):
-            inner, outer = f"{inner}ConnectorLength", f"{outer}ConnectorLength"
-            if len(parts) > 1 and not part.PartFlags & 1 and getattr(part, inner) == 0:
-                setattr(part, inner, getattr(part, outer))
-                setattr(part, outer, 0)
+        head = construction.GlyphAssembly and construction.GlyphAssembly.PartRecords[-1]
+        if head and not head.PartFlags & 1 and head.StartConnectorLength == 0:
+            head.StartConnectorLength, head.EndConnectorLength = head.EndConnectorLength, 0
 
 
 def call_letters(font: TTFont, names: set[str]) -> None:
     """Classes glyphs as letters, or text shaping takes the width of an accent away again."""
-    table = newTable("GDEF")
-    table.table = otTables.GDEF()
-    table.table.Version = 0x00010000
-    table.table.AttachList = table.table.LigCaretList = table.table.MarkAttachClassDef = None
-    table.table.GlyphClassDef = otTables.GlyphClassDef()
-    table.table.GlyphClassDef.classDefs = dict.fromkeys(sorted(names), 1)
-    font["GDEF"] = table
+    classes = f"table GDEF {{ GlyphClassDef [{' '.join(sorted(names))}], , , ; }} GDEF;"
+    addOpenTypeFeaturesFromString(font, classes, tables=["GDEF"])
 
 
 def build(wheel: Path, target: Path) -> None:
@@ -144,8 +117,7 @@ def build(wheel: Path, target: Path) -> None:
         wheel: a wheel of ziamath.
         target: the file to write.
     """
-    options = Options(hinting=False, layout_features=["ccmp", "dtls", "flac"])
-    options.flavor = "woff2"
+    options = Options(hinting=False, layout_features=["ccmp", "dtls", "flac"], flavor="woff2")
     options.name_IDs = [0, 1, 2, 3, 4, 5, 6, 13, 14]
     options.drop_tables += ["DSIG", "GPOS", "GDEF"]
     font = TTFont(io.BytesIO(zipfile.ZipFile(wheel).read(SOURCE)), recalcTimestamp=False)
