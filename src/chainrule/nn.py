@@ -76,7 +76,7 @@ class Module:
         """This module and all inside it."""
         return (module for _, module in self.named_modules())
 
-    def _named(self, kind: type) -> Iterator[tuple[str, Tensor]]:
+    def _named(self, kind: Any) -> Iterator[tuple[str, Tensor]]:
         for prefix, module in self.named_modules():
             for name, value in vars(module).items():
                 if isinstance(value, kind):
@@ -123,7 +123,7 @@ class Module:
 
     def to(self, dtype: Any) -> Module:
         """This module, with parameters and buffers as another float dtype; an optimiser is made after this."""
-        for _, tensor in self._named(Parameter | Buffer):  # type: ignore[arg-type]
+        for _, tensor in self._named(Parameter | Buffer):
             if tensor.dtype.kind == "f":
                 wanted, tensor.requires_grad = tensor.requires_grad, False
                 tensor._data = tensor._data.astype(dtype)
@@ -140,7 +140,7 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers by name, as NumPy arrays: `np.savez(path, **model.state_dict())`."""
-        return {name: tensor.numpy().copy() for name, tensor in self._named(Parameter | Buffer)}  # type: ignore[arg-type]
+        return {name: tensor.numpy().copy() for name, tensor in self._named(Parameter | Buffer)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
         """Write saved values into parameters and buffers, in place.
@@ -152,7 +152,7 @@ class Module:
         Raises:
             RuntimeError: if names or shapes do not match; lists all that do not, and changes nothing.
         """
-        mine = dict(self._named(Parameter | Buffer))  # type: ignore[arg-type]
+        mine = dict(self._named(Parameter | Buffer))
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
         both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
@@ -498,7 +498,7 @@ class BatchNorm1d(Module):
                  dtype: Any = None):  # fmt: skip
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
         zeros, ones = (f(num_features, dtype or np.float32) for f in (np.zeros, np.ones))
-        self.weight, self.bias = (Parameter(ones), Parameter(zeros)) if affine else (None, None)
+        self.weight, self.bias = [Parameter(x) if affine else None for x in (ones, zeros)]
         self.running_mean, self.running_var = Buffer(zeros), Buffer(ones)
         self.num_batches_tracked = Buffer(0)
 
@@ -507,9 +507,7 @@ class BatchNorm1d(Module):
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
             wanted = f"{self.num_features} features on axis 1 of {' or '.join(map(str, self.axes))} axes"
             raise ValueError(f"{type(self).__name__}: wanted {wanted}, got shape {x.shape}")
-        if self.training:  # new arrays: an earlier graph keeps the statistics that it was computed with
-            for buffer in (self.running_mean, self.running_var, self.num_batches_tracked):
-                buffer._data = buffer._data.copy()
+        if self.training:
             self.num_batches_tracked._data += 1
         statistics = (self.running_mean, self.running_var, self.weight, self.bias)
         return ops.batch_norm(x, *statistics, training=self.training, momentum=self.momentum, eps=self.eps)
@@ -591,7 +589,7 @@ class _Recurrent(Module):
         rows, bound = self.gates * hidden_size, 1 / math.sqrt(hidden_size)
         for layer in range(num_layers):
             columns = input_size if layer == 0 else hidden_size
-            shapes = {"weight_ih": (rows, columns), "weight_hh": (rows, hidden_size)}
+            shapes: dict[str, Any] = {"weight_ih": (rows, columns), "weight_hh": (rows, hidden_size)}
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
             for name, shape in shapes.items():
                 setattr(self, f"{name}_l{layer}", _drawn(uniform_, shape, -bound, bound, **factory))

@@ -357,7 +357,9 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer):
         self.optimizer = optimizer
-        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
+        self.base_lrs: list[Any] = [
+            group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups
+        ]
         self.last_epoch = -1
         self.step()
 
@@ -467,7 +469,7 @@ class OneCycleLR(LRScheduler):
         if cycle_momentum and not {"momentum", "betas"} & optimizer.defaults.keys():
             raise ValueError(f"{type(optimizer).__name__} has no momentum: pass cycle_momentum=False")
         self.rates = (max_lr / div_factor, max_lr, max_lr / div_factor / final_div_factor)
-        self.momenta = (max_momentum, base_momentum, max_momentum) if cycle_momentum else None
+        self.momenta: Any = (max_momentum, base_momentum, max_momentum) if cycle_momentum else None
         self.peak, self.anneal_strategy = pct_start * self.total_steps - 1, anneal_strategy
         super().__init__(optimizer)
 

@@ -74,7 +74,7 @@ def contour(f: Callable[..., Any], path: Any = None, x: Any = (-2, 2), y: Any = 
         ax: where to draw.
         levels: how many lines, or at which values.
     """
-    grid = np.meshgrid(np.linspace(*x, 200), np.linspace(*y, 200))
+    grid = np.meshgrid(np.linspace(x[0], x[1], 200), np.linspace(y[0], y[1], 200))
     ax = _start(ax, "Level lines" if path is None else "Path of the descent", "$x$", "$y$")
     ax.contour(*grid, np.asarray(f(*grid)), levels, linewidths=0.8)
     if path is not None:

@@ -229,7 +229,7 @@ class TorchTrainer(Trainer):
     def __post_init__(self) -> None:
         import torch
 
-        self.torch, self.without_gradient = torch, torch.no_grad
+        self.torch, self.without_gradient = torch, torch.no_grad  # type: ignore[assignment]
         if self.device is None:
             self.device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         self.device = _device(self.device)

@@ -78,7 +78,7 @@ class Trainer:
     schedule_each: str = "epoch"
     clip_norm: float | None = None
     early_stopping: EarlyStopping | int | None = None
-    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint: Any = None
     progress: bool = True
     batch_size: int = 32
     generator: np.random.Generator | None = None
@@ -182,13 +182,18 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write the state to a file: JSON, with the number of an array in place of each array."""
         arrays: list[np.ndarray] = []
-        text = json.dumps(self.state(), default=lambda x: {"array": arrays.append(x) or len(arrays) - 1})
+
+        def note(array: np.ndarray) -> dict[str, int]:
+            arrays.append(array)
+            return {"array": len(arrays) - 1}
+
+        text = json.dumps(self.state(), default=note)
         with open(path, "wb") as file:
             np.savez(file, *arrays, text=text)  # type: ignore[arg-type]
 
     def load(self) -> dict[str, Any]:
         """Read the state from the checkpoint."""
-        with np.load(self.checkpoint) as saved:  # type: ignore[arg-type]
+        with np.load(self.checkpoint) as saved:
             find = lambda note: saved[f"arr_{note['array']}"] if note.keys() == {"array"} else note
             return json.loads(saved["text"].item(), object_hook=find)
 
