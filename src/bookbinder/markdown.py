@@ -17,7 +17,7 @@ from markdown.preprocessors import Preprocessor
 
 from bookbinder import cache, exercises, runner
 from bookbinder.chapter import Block, Chapter, load
-from bookbinder.page import where
+from bookbinder.page import under_zensical, where
 
 FIGURES = "assets/figures"
 NOTEBOOKS = "notebooks"
@@ -98,7 +98,9 @@ class _Splice(Preprocessor):
         if path == "<text>" or not file.is_file():
             return lines
         self.page = file.resolve().relative_to(self.docs.resolve()).with_suffix("")
-        deep = len(self.page.parts) - 1 + (self.page.name != "index" and self.options["directory_urls"])
+        deep = len(self.page.parts) - 1
+        if self.page.name != "index" and self.options["directory_urls"] and not under_zensical(self.md):
+            deep += 1  # Zensical moves every address of a page that comes to stand a folder deeper, MkDocs none
         self.root = "../" * deep or "./"
         chapter = load(file)
         data = runner.result_of(chapter) if chapter.blocks else {"blocks": []}

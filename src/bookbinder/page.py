@@ -61,6 +61,11 @@ def set_page(path: Path | None, source_text: str = "") -> None:
     _page.set(None if path is None else (show(path), front_matter_lines(source_text)))
 
 
+def under_zensical(md: Markdown) -> bool:
+    """Whether Zensical is converting, which hangs its page on the Markdown object."""
+    return "rendering_context" in md.preprocessors
+
+
 def where(md: Markdown) -> tuple[str, int]:
     """The page that `md` is converting, and the number of lines missing above its text.
 
@@ -70,7 +75,7 @@ def where(md: Markdown) -> tuple[str, int]:
     Returns:
         The path shown to users, and the offset to add to a line of the text. Without a page: `("<text>", 0)`.
     """
-    if "rendering_context" not in md.preprocessors:
+    if not under_zensical(md):
         return _page.get() or ("<text>", 0)
     context = md.preprocessors["rendering_context"]
     folder = Path(context.config.get("root_dir", ""), context.config.get("docs_dir", "docs"))
