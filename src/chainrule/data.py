@@ -4,8 +4,6 @@ Data sets come as NumPy arrays: inputs float32, labels int64. Those that are gen
 so that a seed gives the same set each time. Origins and licences of what is shipped stand in DATA.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib import resources
 from typing import Any
@@ -125,16 +123,11 @@ def polynomial(n: int = 40, coefficients: Any = (0.0, -1.0, 0.0, 1.0), noise: fl
 
 # Heights of a pen that draws each digit from left to right, as published with MNIST-1D.
 _STROKES = """
-    5 6 6.5 6.75 7 7 7 7 6.75 6.5 6 5
-    5 3 3 3.4 3.8 4.2 4.6 5 5.4 5.8 5 5
-    5 6 6.5 6.5 6 5.25 4.75 4 3.5 3.5 4 5
-    5 6 6.5 6.5 6 5 5 6 6.5 6.5 6 5
-    5 4.4 3.8 3.2 2.6 2.6 5 5 5 5 5 5
-    5 3 3 3 3 5 6 6.5 6.5 6 4.5 5
-    5 4 3.5 3.25 3 3 3 3 3.25 3.5 4 5
-    5 7 7 6.6 6.2 5.8 5.4 5 4.6 4.2 5 5
-    5 4 3.5 3.5 4 5 5 4 3.5 3.5 4 5
-    5 4 3.5 3.5 4 5 5 5 5 4.7 4.3 5
+    5 6 6.5 6.75 7 7 7 7 6.75 6.5 6 5   5 3 3 3.4 3.8 4.2 4.6 5 5.4 5.8 5 5
+    5 6 6.5 6.5 6 5.25 4.75 4 3.5 3.5 4 5   5 6 6.5 6.5 6 5 5 6 6.5 6.5 6 5
+    5 4.4 3.8 3.2 2.6 2.6 5 5 5 5 5 5   5 3 3 3 3 5 6 6.5 6.5 6 4.5 5
+    5 4 3.5 3.25 3 3 3 3 3.25 3.5 4 5   5 7 7 6.6 6.2 5.8 5.4 5 4.6 4.2 5 5
+    5 4 3.5 3.5 4 5 5 4 3.5 3.5 4 5   5 4 3.5 3.5 4 5 5 5 5 4.7 4.3 5
 """
 
 
@@ -156,7 +149,7 @@ def mnist1d(n: int = 5000, test_size: float = 0.2, generator: Generator | None =
     with the constants of the code published with it.
     """
     rng = generator_or_shared(generator)
-    heights = np.array([line.split() for line in _STROKES.split("\n") if line.strip()], float)
+    heights = np.array(_STROKES.split(), float).reshape(10, 12)
     heights = (heights - heights.mean(1, keepdims=True)) / heights.std(1, keepdims=True)
     y = np.arange(n) % 10
     curves = np.pad((heights - heights[:, :1]) / 6 + 1e-8, [(0, 0), (0, 61)])[y]

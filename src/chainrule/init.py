@@ -5,8 +5,6 @@ numbers come from the NumPy `Generator` that is passed, or else from one that al
 `manual_seed` sets.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ Those that training uses most are ops of their own, fused for speed, and only na
 composed. `reduction` is "mean", "sum" or "none" throughout.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

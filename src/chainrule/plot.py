@@ -4,8 +4,6 @@ Each function draws into `ax`, the current axes if None, and returns it, so that
 fonts are those of Matplotlib's settings, which the book sets once for all. Matplotlib is imported when needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
