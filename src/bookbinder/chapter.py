@@ -27,7 +27,7 @@ _anything = lambda value: True
 
 def _texts(low: int, high: int) -> Callable[[object], bool]:
     return lambda value: (
-        isinstance(value, list) and low <= len(value) <= high and all(isinstance(v, str) for v in value)
+        isinstance(value, list) and low <= len(value) <= high and {*map(type, value)} <= {str}
     )
 
 
@@ -108,6 +108,10 @@ class Chapter:
         """A fault of this page, not yet among its `faults`."""
         return PageError(self.path, line, message, advice)
 
+    def fault(self, line: int, message: str, advice: str) -> None:
+        """Note a fault of this page."""
+        self.faults.append(self.error(line, message, advice))
+
     def programs(self) -> list[list[Block]]:
         """Blocks grouped into programs: a block with what continues it; every exercise part stands alone."""
         found: list[list[Block]] = []
@@ -135,7 +139,7 @@ def load(file: Path, root: Path | None = None) -> Chapter:
         text = file.read_bytes().decode("utf-8")
     except (UnicodeDecodeError, OSError) as error:
         chapter = Chapter(name, "")
-        _fault(chapter, 1, f"the file cannot be read as text: {error}", "save it as UTF-8")
+        chapter.fault(1, f"the file cannot be read as text: {error}", "save it as UTF-8")
         return chapter
     return parse(text.replace("\r\n", "\n").replace("\r", "\n"), name)
 
@@ -157,14 +161,10 @@ def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter
         _read_meta(chapter, match[1])
     elif front_matter:
         advice = "start the file with ---, title:, description:, ---"
-        _fault(chapter, 1, "the page has no front matter", advice)
+        chapter.fault(1, "the page has no front matter", advice)
     _Scanner(chapter, text[: match.end()].count("\n") if match else 0).scan()
     chapter.faults.sort(key=lambda fault: fault.line)
     return chapter
-
-
-def _fault(chapter: Chapter, line: int, message: str, advice: str) -> None:
-    chapter.faults.append(chapter.error(line, message, advice))
 
 
 def _read_meta(chapter: Chapter, source: str) -> None:
@@ -173,35 +173,32 @@ def _read_meta(chapter: Chapter, source: str) -> None:
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         message = f"the front matter is not YAML: {getattr(error, 'problem', error)}"
-        return _fault(chapter, place.line + 2 if place else 1, message, "mend it")
+        return chapter.fault(place.line + 2 if place else 1, message, "mend it")
     if not isinstance(meta, dict):
         advice = "write title: … on a line of its own"
-        return _fault(chapter, 1, "the front matter is not a list of fields", advice)
+        return chapter.fault(1, "the front matter is not a list of fields", advice)
     chapter.meta = meta
     lines = {m[1]: n for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))}
     for name in list(FIELDS)[: 5 if chapter.is_chapter else 2]:
         if name not in meta:
-            _fault(chapter, 1, f"the front matter has no {name}", f"write {name}: {FIELDS[name][0]}")
+            chapter.fault(1, f"the front matter has no {name}", f"write {name}: {FIELDS[name][0]}")
     for name, value in meta.items():
         line, (form, good) = lines.get(name, 1), FIELDS.get(name, ("", _anything))
         if not form:
-            _fault(chapter, line, f"unknown field {name!r} in the front matter", f"use {', '.join(FIELDS)}")
+            chapter.fault(line, f"unknown field {name!r} in the front matter", f"use {', '.join(FIELDS)}")
         elif not good(value):
-            _fault(chapter, line, f"{name}: {value!r} is not what is wanted", f"write {name}: {form}")
+            chapter.fault(line, f"{name}: {value!r} is not what is wanted", f"write {name}: {form}")
 
 
 class _Scanner:
     """Walks the lines of a page once; `pending` holds the directives that wait for their fence."""
 
     def __init__(self, chapter: Chapter, start: int):
-        self.chapter, self.i = chapter, start
+        self.chapter, self.fault, self.i = chapter, chapter.fault, start
         self.lines = chapter.text.split("\n")
         self.pending: list[tuple[int, str]] = []
         self.last_fence: Block | None = None  # the fence before, if Python: a cont may follow only that
         self.in_a_row = 0
-
-    def fault(self, line: int, message: str, advice: str) -> None:
-        _fault(self.chapter, line, message, advice)
 
     def scan(self) -> None:
         """Read every line from the body's first to the last."""
@@ -229,14 +226,13 @@ class _Scanner:
             self.in_a_row = self.in_a_row if _CONTAINER.match(line) else 0
 
     def _drop_pending(self) -> None:
+        advice = "put it directly above its ```python line"
         for line, body in self.pending:
-            self.fault(
-                line, f"<!--{body}--> stands above no block", "put it directly above its ```python line"
-            )
+            self.fault(line, f"<!--{body}--> stands above no block", advice)
         self.pending = []
 
     def _comment(self) -> None:
-        start, first = self.i, self.lines[self.i].lstrip()
+        start = self.i
         while "-->" not in self.lines[self.i]:
             self.i += 1
             if self.i == len(self.lines):
@@ -249,7 +245,7 @@ class _Scanner:
         body = match["body"].strip() if match else ""
         if match and body.lower().startswith(("pytest", "exercise", "source")):
             self._directive(start + 1, body)
-        elif not match and "pytest" in first.lower():
+        elif not match and "pytest" in inside[0].lower():
             advice = "put the text after --> on the next line"
             self.fault(start + 1, "a directive must be alone on its line", advice)
 
@@ -302,9 +298,7 @@ class _Scanner:
 
     def _other_fence(self, start: int, info: str) -> None:
         if _PYTHON.match(info):
-            advice = (
-                'write ```python alone; to show and not run it: <!--pytest.mark.skip(reason="…")--> above'
-            )
+            advice = f"write ```python alone; to show and not run it: <!--{MARKS['skip']}--> above"
             self.fault(start + 1, f"```{info} looks like Python and would never run", advice)
         elif _SHELL.match(info):
             advice = "write ```console for commands to people"
@@ -354,22 +348,18 @@ class _Scanner:
                 name, _, role = (part.strip() for part in value.partition(" "))
                 block.exercise = (name, role)
                 if role not in ROLES[:4]:
-                    self.fault(
-                        line, f"unknown part {role!r} of exercise {name}", f"use one of {', '.join(ROLES)}"
-                    )
+                    advice = f"use one of {', '.join(ROLES)}"
+                    self.fault(line, f"unknown part {role!r} of exercise {name}", advice)
             else:
                 block.mark, marks = self._mark(line, body), marks + 1
         if marks > 1:
             self.fault(block.line, "two marks above one block", "keep one")
         if block.continues and block.mark:
-            message, advice = (
-                "a mark on a block that continues another",
-                "start a program here: drop the cont",
-            )
-            self.fault(block.line, message, advice)
+            advice = "start a program here: drop the cont"
+            self.fault(block.line, "a mark on a block that continues another", advice)
         if block.exercise and (block.continues or block.mark):
-            message, advice = "an exercise part with a cont or a mark", "parts of an exercise stand alone"
-            self.fault(block.line, message, advice)
+            advice = "parts of an exercise stand alone"
+            self.fault(block.line, "an exercise part with a cont or a mark", advice)
         self.pending = []
 
     def _may_continue(self, line: int) -> bool:

@@ -42,12 +42,8 @@ def groups(chapter: Chapter) -> list[Exercise]:
 
 def runnable(chapter: Chapter) -> list[tuple[Exercise, str]]:
     """Every (exercise, role) that is put to its check, where the group has both the part and a check."""
-    return [
-        (exercise, role)
-        for exercise in groups(chapter)
-        for role in EXPECTED
-        if role in exercise.parts and "check" in exercise.parts
-    ]
+    checked = [exercise for exercise in groups(chapter) if "check" in exercise.parts]
+    return [(exercise, role) for exercise in checked for role in EXPECTED if role in exercise.parts]
 
 
 def faults(chapter: Chapter) -> list[PageError]:
@@ -55,18 +51,17 @@ def faults(chapter: Chapter) -> list[PageError]:
     found, seen = [], set()
     for block in [*chapter.blocks, *chapter.answers]:
         if block.exercise and block.exercise in seen:
-            name, role = block.exercise
-            message = f"exercise {name} has a second {role}"
-            found.append(PageError(chapter.path, block.line, message, "give the exercise a name of its own"))
+            message = "exercise {} has a second {}".format(*block.exercise)
+            found.append(chapter.error(block.line, message, "give the exercise a name of its own"))
         seen.add(block.exercise)
     for exercise in groups(chapter):
         for role in ("starter", "check", "solution", "wrong"):
-            if role not in exercise.parts:
-                message = f"exercise {exercise.name} has no {role}"
-                advice = f"write <!-- exercise: {exercise.name} {role} --> above its block"
-                if role == "wrong":
-                    advice = f"write <!-- exercise: {exercise.name} wrong, the answer, and --> on lines of their own"
-                found.append(PageError(chapter.path, exercise.line, message, advice))
+            if role in exercise.parts:
+                continue
+            advice = f"write <!-- exercise: {exercise.name} {role} --> above its block"
+            if role == "wrong":
+                advice = advice.split(" -->")[0] + ", the answer, and --> on lines of their own"
+            found.append(chapter.error(exercise.line, f"exercise {exercise.name} has no {role}", advice))
     return found
 
 
@@ -81,10 +76,8 @@ def verdict(exercise: Exercise, role: str, path: str, error: str) -> PageError |
     """
     if (EXPECTED[role] == "pass") == (not error):
         return None
-    line = exercise.parts[role].line
-    if role == "solution":
-        return PageError(
-            path, line, f"the solution of exercise {exercise.name} fails its check: {error}", "mend it"
-        )
     message = f"the {role} of exercise {exercise.name} passes its check"
-    return PageError(path, line, message, "sharpen the check: it must tell this from the solution")
+    advice = "sharpen the check: it must tell this from the solution"
+    if error:
+        message, advice = f"the {role} of exercise {exercise.name} fails its check: {error}", "mend it"
+    return PageError(path, exercise.parts[role].line, message, advice)
