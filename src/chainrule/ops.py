@@ -827,11 +827,12 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
 
     def vjp(g):
-        grad, free = np.zeros_like(image, g.dtype), np.ones(out.shape, bool)
+        grad, rest = np.zeros_like(image, g.dtype), np.empty_like(out, g.dtype)
+        rest[...] = g  # what has not found its place yet, laid out in memory as the image is
         for at in frame.places:
-            hit = free & (image[..., *at] == out)
-            grad[..., *at] += g * hit
-            free &= ~hit
+            part = rest * (image[..., *at] == out)
+            grad[..., *at] += part
+            rest -= part
         return grad[..., *frame.inside]
 
     return out, vjp

@@ -441,6 +441,7 @@ for op in ("max_pool", "avg_pool"):
         row(op + "2d", x, **options)
     row(op + "2d", np.tile(TIES, (2, 1)).reshape(1, 1, 6, 4), kernel_size=3, stride=1, kink=True)
     row(op + "2d", transposed(1, 2, 4, 5), kernel_size=2)
+    row(op + "2d", (3, 5, 5), kernel_size=3, stride=2, padding=1)
     row(
         op + "2d",
         np.random.default_rng(0).standard_normal((2, 4, 5, 3)).transpose(0, 3, 1, 2),
@@ -461,6 +462,8 @@ for x in [(4, 3), (2, 3, 4), (2, 3, 4, 5), (2, 1)]:
     row("batch_norm", x, None, None, (c,), (c,), training=True)
     row("batch_norm", x, None, None, training=True, eps=1e-3)
     row("batch_norm", x, np.zeros(c), np.ones(c), (c,), (c,), training=True, momentum=0.3)
+    row("batch_norm", x, np.linspace(-1, 1, c), np.linspace(0.5, 2, c), (c,), (c,), eps=0.1)
+    row("batch_norm", x, np.linspace(-1, 1, c), np.linspace(0.5, 2, c), training=True)
 row("batch_norm", transposed(4, 3), None, None, (3,), training=True)
 for x, shape, affine in [
     ((4, 3), [3], 2),
@@ -490,6 +493,7 @@ for reduction in ("mean", "sum", "none"):
     row("cross_entropy", transposed(4, 3), ints(3, 8)[::2], reduction=reduction)
 row("cross_entropy", (4, 3), np.array([1, 1, 0, 2]), ignore_index=1)
 row("cross_entropy", np.array([[1e3, -1e3, 0.0]]), np.array([1]), kink=True)
+row("cross_entropy", np.array([[1e3, 1e3, 999.0]]), np.array([[0.5, 0.25, 0.25]]), kink=True)
 row("binary_cross_entropy_with_logits", SPECIAL * 20, np.linspace(0, 1, 8), kink=True)
 row("mse_loss", transposed(2, 3), strided(2, 3))
 row("hinge_loss", np.array([1.0, -1.0, 2.0]), np.array([1, -1, 1]), kink=True)
