@@ -86,7 +86,9 @@ def enter_kernel() -> None:
     from bookbinder import figures
 
     enter()
-    get_ipython().events.register("post_execute", figures.show)
+    shell = get_ipython()
+    shell.run_line_magic("xmode", "Plain")  # the usual traceback reads every frame's source: seconds, deep down
+    shell.events.register("post_execute", figures.show)
 
 
 def condition(expression: str) -> bool:
