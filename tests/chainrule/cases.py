@@ -338,6 +338,7 @@ for dim, *shapes in [
     (0, (1,)),
 ]:
     row("concatenate", *shapes, dim=dim)
+row("concatenate", (2,), (1,), (3,))
 row("concatenate", transposed(2, 3), strided(2, 2), dim=1)
 for dim, shape, n in [
     (0, (), 3),
