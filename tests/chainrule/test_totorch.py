@@ -150,6 +150,12 @@ def test_nothing_names_a_device():
     assert hinge.device.type == "meta" and run.snapshot()["0.weight"].device.type == "meta"
 
 
+def test_a_device_that_is_named_gets_the_model():
+    model = ct.to_torch(nn.Linear(2, 2), "cpu")
+    run = ct.TorchTrainer(model, None, F.cross_entropy, torch.optim.SGD(model.parameters()), device="meta")
+    assert next(model.parameters()).device.type == run.place(np.ones(3)).device.type == "meta"
+
+
 def both(dtype=np.float64, lr=0.05, seed=0):
     init.manual_seed(seed)
     model = nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 2)).to(dtype)
