@@ -145,12 +145,12 @@ def notebooks(docs: Path, site: Path, site_url: str) -> None:
     for file in sorted((docs / "labs").glob("*.py")):
         nb = jupytext.read(file)
         nb.metadata.pop("jupytext", None)
-        nb.cells[1:1] = notebook.setup_cells([cell.source for cell in nb.cells], home, wheel)
         for number, cell in enumerate(nb.cells):
             cell.id = f"cell-{number}"
             if cell.cell_type == "markdown":
                 whole = lambda m: f"[{m[1]}]({urljoin(f'{home}labs/', m[2])}/{m[3] or ''})" if home else m[1]
                 cell.source = _PAGE_LINK.sub(whole, cell.source)
+        nb.cells[1:1] = notebook.setup_cells([cell.source for cell in nb.cells], home, wheel)
         notebook.write(nb, site / markdown.NOTEBOOKS / "labs" / f"{file.stem}.ipynb")
 
 

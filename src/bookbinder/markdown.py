@@ -100,7 +100,7 @@ class _Splice(Preprocessor):
         self.page = file.resolve().relative_to(self.docs.resolve()).with_suffix("")
         deep = len(self.page.parts) - 1
         if self.page.name != "index" and self.options["directory_urls"] and not under_zensical(self.md):
-            deep += 1  # Zensical moves every address of a page that comes to stand a folder deeper, MkDocs none
+            deep += 1  # Zensical moves the addresses of a page that comes to stand a folder deeper
         self.root = "../" * deep or "./"
         chapter = load(file)
         data = runner.result_of(chapter) if chapter.blocks else {"blocks": []}

@@ -170,6 +170,7 @@ def test_the_notebook_is_valid_and_brings_chainrule(tmp_path, url):
     before = file.read_bytes()
     labs.notebooks(ROOT / "docs", tmp_path, url)
     assert file.read_bytes() == before, "the same lab gives the same bytes"
+    assert nb.cells[1].id == "setup"
     setup, text = nb.cells[1].source, nb.cells[0].source
     assert ("https://book.example/sub/dist/chainrule-0.1.0" in setup) == bool(url)
     assert ("(https://book.example/sub/learning/derivatives-and-descent/)" in text) == bool(url)

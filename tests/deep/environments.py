@@ -17,13 +17,13 @@ from conftest import ROOT
 HERE = Path(__file__).parent
 
 
-def environment(name: str, sees: list[Path] | None = None, link: Path | None = None) -> Path:
-    """The Python of an environment with what tests/deep/NAME.txt pins.
+def environment(name: str, sees: list[Path] | None = None, torch: bool = False) -> Path:
+    """The Python of an environment with what tests/deep/NAME.txt pins, and nothing else.
 
     Args:
         name: Of the environment and its pins.
         sees: Folders of packages that it shares, after its own; their .pth files count.
-        link: A folder to which `share_torch` shall link PyTorch before packages are installed.
+        torch: Whether it shares PyTorch and what that needs: one PyTorch on the disk is enough.
     """
     pins = HERE / f"{name}.txt"
     folder = ROOT / ".cache/envs" / name
@@ -44,7 +44,7 @@ def environment(name: str, sees: list[Path] | None = None, link: Path | None = N
     # Before what is shared can be seen: the pins are this environment's own. They are complete.
     _run([*base, *os.environ.get("PIP_ARGS", "").split(), "--no-deps", "-r", str(pins)], name)
     lines = [f"import site; site.addsitedir({str(path)!r})" for path in sees or []]
-    if link:
+    if torch:
         share_torch(folder / "shared")
         lines.append(str(folder / "shared"))
     packages = next(folder.glob("lib/python*/site-packages"))
