@@ -571,4 +571,4 @@ class EarlyStopping:
     @property
     def done(self) -> bool:
         """Whether it is time to stop."""
-        return self.waited >= self.patience
+        return self.waited >= max(self.patience, 1)

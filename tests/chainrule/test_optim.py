@@ -238,6 +238,8 @@ def test_early_stopping():
     stop = optim.EarlyStopping(patience=2, min_delta=0.1)
     assert [stop(v) for v in (1.0, 0.95, 0.8, 0.75, 0.75)] == [False, False, False, False, True]
     assert stop.best == 0.8
+    stop = optim.EarlyStopping(patience=0)
+    assert not stop.done and [stop(v) for v in (1.0, 0.5, 0.5)] == [False, False, True]
     stop = optim.EarlyStopping(patience=1, mode="max")
     assert [stop(v) for v in (0.1, 0.2, 0.2)] == [False, False, True]
 
