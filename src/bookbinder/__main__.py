@@ -48,10 +48,8 @@ def _tell(book: binding.Book) -> int:
     for message in book.messages():
         print(message)
     if os.environ.get("GITHUB_ACTIONS"):
-        for fault in [
-            *book.faults,
-            *(failure.fault for result in book.results for failure in result.failures),
-        ]:
+        failed = [failure.fault for result in book.results for failure in result.failures]
+        for fault in [*book.faults, *failed]:
             print(f"::error file={fault.file},line={fault.line}::{fault.message}  {fault.advice}")
     return 1 if book.messages() else 0
 

@@ -58,9 +58,8 @@ def faults(chapter: Chapter) -> list[PageError]:
         for role in ("starter", "check", "solution", "wrong"):
             if role in exercise.parts:
                 continue
-            advice = f"write <!-- exercise: {exercise.name} {role} --> above its block"
-            if role == "wrong":
-                advice = advice.split(" -->")[0] + ", the answer, and --> on lines of their own"
+            end = ", the answer, and --> on lines of their own" if role == "wrong" else " --> above its block"
+            advice = f"write <!-- exercise: {exercise.name} {role}{end}"
             found.append(chapter.error(exercise.line, f"exercise {exercise.name} has no {role}", advice))
     return found
 

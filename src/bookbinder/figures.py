@@ -20,16 +20,16 @@ _ARTISTS = ("lines", "collections", "patches", "images")
 def _titles(figure) -> tuple[str, str]:
     """Alternative text and description of a figure, from its own words."""
     axes = figure.axes
-    parts = [figure.get_suptitle(), *(ax.get_title() or ax.get_title(loc="left") for ax in axes)]
-    alt = "; ".join(dict.fromkeys(_plain(part) for part in parts if part)) or _plain(figure.get_label() or "")
+    titles = [figure.get_suptitle(), *(ax.get_title() or ax.get_title(loc="left") for ax in axes)]
+    alt = "; ".join(dict.fromkeys(_plain(title) for title in titles if title)) or _plain(
+        figure.get_label() or ""
+    )
     said = []
     for ax in axes:
-        for name, label in (("x", ax.get_xlabel()), ("y", ax.get_ylabel())):
-            if label:
-                said.append(f"{name} axis: {_plain(label)}")
-        labels = [_plain(text) for text in ax.get_legend_handles_labels()[1]]
-        if labels:
-            said.append("shown: " + ", ".join(labels))
+        labels = {"x": ax.get_xlabel(), "y": ax.get_ylabel()}
+        said += [f"{name} axis: {_plain(label)}" for name, label in labels.items() if label]
+        if shown := ", ".join(map(_plain, ax.get_legend_handles_labels()[1])):
+            said.append(f"shown: {shown}")
     return alt, ". ".join(dict.fromkeys(said))
 
 
@@ -48,17 +48,19 @@ def _svg(figure, alt: str, desc: str, dpi: int) -> str:
     # matplotlib leaves pure black fills unsaid; saying it once on the root lets the dark version swap it.
     text = re.sub(r"(<svg\b[^>]*)>", rf'\1 fill="#000000" role="img">{words}', text, count=1)
     text = re.sub(r' d="([^"]*)"', lambda m: f' d="{_short(m[1])}"', text)
-    return re.sub(
-        r"data:image/png;base64,([^\"]+)", lambda m: f"data:image/webp;base64,{_lighter(m[1])}", text
-    )
+    return re.sub(r"(?<=data:image/)png;base64,([^\"]+)", lambda m: f"webp;base64,{_lighter(m[1])}", text)
 
 
 def _lighter(png: str) -> str:
     """A raster inside an SVG, base64, as WebP: a third of PNG's bytes."""
     from PIL import Image
 
+    return _base64_webp(Image.open(io.BytesIO(base64.b64decode(png))), 80)
+
+
+def _base64_webp(image, quality: int) -> str:
     out = io.BytesIO()
-    Image.open(io.BytesIO(base64.b64decode(png))).save(out, format="WEBP", quality=80, method=6)
+    image.save(out, format="WEBP", quality=quality, method=6)
     return base64.b64encode(out.getvalue()).decode()
 
 
@@ -68,27 +70,23 @@ def _short(path: str) -> str:
     return re.sub(r"\s+", " ", rounded).strip()
 
 
-def _dark_svg(text: str) -> str:
-    return re.sub("|".join(DARK), lambda m: DARK[m[0]], text)
-
-
 def _webp(figure, dark: bool) -> str:
     """Figure as base64 WebP; the dark version turns its greys around and leaves the colours."""
     import numpy as np
     from PIL import Image
 
     for dpi, quality in ((144, 85), (144, 60), (96, 60), (96, 30), (72, 20)):
-        raw, out = io.BytesIO(), io.BytesIO()
+        raw = io.BytesIO()
         figure.savefig(raw, format="png", dpi=dpi)
         pixels = np.array(Image.open(raw).convert("RGBA"))
         if dark:
             rgb = pixels[..., :3].astype(int)
             grey = rgb.max(-1) - rgb.min(-1) < 12
             pixels[..., :3] = np.where(grey[..., None], 255 - (255 - 31) * rgb // 255, rgb)
-        Image.fromarray(pixels).save(out, format="WEBP", quality=quality, method=6)
-        if out.tell() <= MAX_BYTES:
+        text = _base64_webp(Image.fromarray(pixels), quality)
+        if len(text) * 3 // 4 <= MAX_BYTES:
             break
-    return base64.b64encode(out.getvalue()).decode()
+    return text
 
 
 def draw(figure) -> dict:
@@ -114,7 +112,8 @@ def draw(figure) -> dict:
         light = _svg(figure, alt, desc, dpi)
     if not _fits(light):
         return {**about, "format": "webp", "light": _webp(figure, False), "dark": _webp(figure, True)}
-    return {**about, "format": "svg", "light": light, "dark": _dark_svg(light)}
+    dark = re.sub("|".join(DARK), lambda m: DARK[m[0]], light)
+    return {**about, "format": "svg", "light": light, "dark": dark}
 
 
 def _fits(text: str) -> bool:

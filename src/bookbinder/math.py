@@ -9,6 +9,7 @@ by four spaces is not told from text: the book writes fences.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +95,13 @@ class Formula:
     heading: bool
 
 
+def inside(match: re.Match) -> str:
+    """TeX of a token, without its delimiters."""
+    source = match["display"] or match["inline"]
+    width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
+    return source[width : len(source) - width]
+
+
 class Maths:
     """All formulas of one text, and what is wrong with them.
 
@@ -118,8 +126,8 @@ class Maths:
     def _read(self, match: re.Match) -> Formula | None:
         """The formula of a token, if it is one; notes a fault of how it is set into the text."""
         if stray := match["stray"]:
-            seen = "$$" if stray.startswith("$") else stray
             advice = "Set $$ … $$ on lines of their own with no blank line inside, and $…$ in a sentence."
+            seen = "$$" if stray.startswith("$") else stray
             self.fault(match.start("stray"), f"{seen} outside a formula.", advice)
         if not (source := match["display"] or match["inline"]):
             return None
@@ -128,12 +136,9 @@ class Maths:
         if match["display"]:
             self._check_lines(start, end)
         elif "\n" in source:
-            self.fault(
-                start, "A formula goes over the end of its line.", "Write it on one line, or as $$ … $$."
-            )
-        width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
-        tex = source[width : len(source) - width]
-        at = start + width + len(tex) - len(tex.lstrip())
+            advice = "Write it on one line, or as $$ … $$."
+            self.fault(start, "A formula goes over the end of its line.", advice)
+        tex, at = inside(match), self.text.index(inside(match).lstrip(), start)
         if ">" in above:
             tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", tex)
         return Formula(start, end, at, tex.strip(), bool(match["display"]), bool(re.match("[ \t>]*#", above)))
@@ -168,19 +173,18 @@ class Maths:
 
     def _check_references(self) -> None:
         """Every label stands once, and every reference has one: math-core lets both pass."""
-        labels: set[str] = set()
         found = [(formula, match) for formula in self.formulas for match in REFERENCE.finditer(formula.tex)]
-        for kind in ("label", "eqref"):
-            for formula, match in found:
-                name, lines = match[2], formula.tex.count("\n", 0, match.start())
-                if match[1] == kind == "label" and name in labels:
-                    advice = "Give each equation a name of its own."
-                    self.fault(formula.at, f"The label {name} stands twice.", advice, lines)
-                elif match[1] == kind == "eqref" and name not in labels:
-                    advice = f"Write \\label{{{name}}} in the equation meant, or a label of this page."
-                    self.fault(formula.at, f"No equation has the label {name}.", advice, lines)
-                if kind == match[1] == "label":
-                    labels.add(name)
+        seen: set[str] = set()
+        labels = [match[2] for _, match in found if match[1] == "label"]
+        for formula, match in found:
+            name, lines = match[2], formula.tex.count("\n", 0, match.start())
+            if match[1] == "eqref" and name not in labels:
+                advice = f"Write \\label{{{name}}} in the equation meant, or a label of this page."
+                self.fault(formula.at, f"No equation has the label {name}.", advice, lines)
+            elif match[1] == "label" and name in seen:
+                advice = "Give each equation a name of its own."
+                self.fault(formula.at, f"The label {name} stands twice.", advice, lines)
+            seen |= {name} if match[1] == "label" else set()
 
     def _refuse(self, formula: Formula, error: str) -> None:
         """Notes that math-core refused a formula, at the line of the formula that it names."""
@@ -225,10 +229,8 @@ def check_math(text: str, path: Path | str) -> list[PageError]:
     """
     text, offset = text.replace("\r\n", "\n"), front_matter_lines(text)
     maths = Maths("\n".join(text.split("\n")[offset:]), show(Path(path)), offset)
-    try:
+    with suppress(PageError):
         maths.mathml()
-    except PageError:
-        pass
     return maths.faults
 
 

@@ -16,8 +16,8 @@ from nbformat import v4
 
 from bookbinder import cache
 from bookbinder.chapter import Block, Chapter
-from bookbinder.math import REFERENCE, TOKEN
-from bookbinder.page import front_matter_lines
+from bookbinder.math import REFERENCE, TOKEN, inside
+from bookbinder.page import ELSEWHERE, front_matter_lines
 
 _BOX = re.compile(r'^(\s*)((?:!!!|\?\?\?\+?)(?=\s+\w)|===[+!]?(?=\s+"))\s+([\w -]*?)(?:\s*"(.*)")?\s*$')
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
@@ -73,11 +73,8 @@ def export(
     site = site_url and site_url.rstrip("/") + "/"
     cells = _Writer(chapter, data, site, page_url).cells
     cells[1:1] = setup_cells([block.code for block in chapter.blocks], site, wheel)
-    metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-        "colab": {"provenance": [], "toc_visible": True},
-    }
+    metadata = {"language_info": {"name": "python"}, "colab": {"provenance": [], "toc_visible": True}}
+    metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     if chapter.meta.get("gpu"):
         metadata["accelerator"], metadata["colab"]["gpuType"] = "GPU", "T4"
     return v4.new_notebook(cells=cells, metadata=metadata)
@@ -118,13 +115,14 @@ def _indent(code: str) -> str:
 def _output(shown: dict, count: int) -> nbformat.NotebookNode:
     """One output of a run as a notebook keeps it."""
     kind, text = shown["kind"], shown.get("text", "")
-    if kind == "error":  # the wrapped cell prints what it was to raise
-        kind, text = "stdout", text + "\n"
     if kind in ("stdout", "stderr"):
         return v4.new_output("stream", name=kind, text=text)
-    if kind in ("result", "html"):
-        plain = {"text/plain": text if kind == "result" else " ".join(re.sub(r"<[^>]+>", " ", text).split())}
-        data = plain | ({"text/html": text} if kind == "html" else {})
+    if kind == "error":  # the wrapped cell prints what it was to raise
+        return v4.new_output("stream", name="stdout", text=text + "\n")
+    if kind == "result":
+        return v4.new_output("execute_result", data={"text/plain": text}, execution_count=count)
+    if kind == "html":
+        data = {"text/plain": " ".join(re.sub(r"<[^>]+>", " ", text).split()), "text/html": text}
         return v4.new_output("execute_result", data=data, execution_count=count)
     data = {"text/plain": f"{shown['alt']}. {shown['desc']}".rstrip(". ")}
     if shown["format"] == "svg":  # in its light ink, on paper of its own: a notebook may have a dark ground
@@ -153,12 +151,12 @@ class _Writer:
         self._text(body)  # once for the labels: a reference may stand before its equation
         self.number = 0
         rows = list(enumerate(body.split("\n"), start + 1))
-        first = next((n for n, (_, row) in enumerate(rows) if row.strip()), 0)
-        titled = rows[first][1].startswith("# ")
-        title = rows[first][1] if titled else f"# {chapter.meta.get('title', 'Notebook')}"
-        title = self._text(f"{title}\n\n{self._about()}").strip()
-        self.cells = [v4.new_markdown_cell(title, id="title")]
-        self._walk(rows[first + titled :], str)
+        while len(rows) > 1 and not rows[0][1].strip():
+            rows.pop(0)
+        titled = rows[0][1].startswith("# ")
+        title = rows.pop(0)[1] if titled else f"# {chapter.meta.get('title', 'Notebook')}"
+        self.cells = [v4.new_markdown_cell(self._text(f"{title}\n\n{self._about()}").strip(), id="title")]
+        self._walk(rows, str)
         self._end_text()
 
     def _about(self) -> str:
@@ -253,9 +251,7 @@ class _Writer:
 
     def _formula(self, match: re.Match) -> str:
         """A formula in dollars, on one line (in a quote it must be), with its number and references written out."""
-        source = match["display"] or match["inline"]
-        width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
-        tex = re.sub(r"(?<!\\)%.*|\n[ \t]*>", " ", source[width : len(source) - width])
+        tex = re.sub(r"(?<!\\)%.*|\n[ \t]*>", " ", inside(match))
         tex = self._numbered(" ".join(tex.split()))
         alone = match["inline"] and REFERENCE.fullmatch(tex)
         tex = REFERENCE.sub(lambda m: f"({self.labels.get(m[2], m[2])})" if m[1] == "eqref" else "", tex)
@@ -304,7 +300,7 @@ class _Writer:
 
     def _url(self, url: str) -> str:
         """The whole address of a link; "" where it is relative and the site is not known."""
-        if re.match(r"[a-z][a-z+.-]*:|//", url, re.I):
+        if ELSEWHERE.match(url):
             return url
         path, hash_, anchor = url.partition("#")
         path = urljoin(self.folder, re.sub(r"\.md$", "/", _INDEX.sub("./", path))) if path else self.here

@@ -11,9 +11,7 @@ import warnings
 from pathlib import Path
 
 # What a program inherits from the shell; the rest, secrets among it, stays outside.
-_KEPT = re.compile(
-    r"^(PATH|LD_LIBRARY_PATH|DYLD_\w+|VIRTUAL_ENV|SYSTEMROOT|TMPDIR|CUDA\w*|NVIDIA\w*|COVERAGE\w*)$"
-)
+_KEPT = re.compile(r"PATH|LD_LIBRARY_PATH|DYLD_\w+|VIRTUAL_ENV|SYSTEMROOT|TMPDIR|(CUDA|NVIDIA|COVERAGE)\w*")
 _LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
 _HERE = Path(__file__).parent
 
@@ -24,27 +22,22 @@ def environment(folder: Path) -> dict[str, str]:
     Args:
         folder: Folder of the run; HOME and IPython's files are put there.
     """
-    kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
     cache = Path(os.environ.get("BOOK_CACHE", ".cache")).resolve() / "matplotlib"
-    return {
-        **kept,
-        **threads,
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    places = {
         "HOME": str(folder),
         "IPYTHONDIR": str(folder / ".ipython"),
-        "JUPYTER_PLATFORM_DIRS": "1",
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
         "PYTHONPATH": str(_HERE.parent),  # the packages beside this binder, whatever else is installed
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MPLBACKEND": "module://bookbinder.backend",
         "MATPLOTLIBRC": str(_HERE / "matplotlibrc"),
         "MPLCONFIGDIR": str(cache),  # shared: building the font list anew takes seconds
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "COLUMNS": "100",
+        "MPLBACKEND": "module://bookbinder.backend",
     }
+    same = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "100", "PYTHONHASHSEED": "0"}
+    quiet = dict.fromkeys(
+        ("JUPYTER_PLATFORM_DIRS", "PYTHONDONTWRITEBYTECODE", "PYDEVD_DISABLE_FILE_VALIDATION"), "1"
+    )
+    return kept | threads | places | same | quiet
 
 
 def strict_warnings() -> None:
@@ -67,9 +60,8 @@ def _refuse_network(event: str, args: tuple) -> None:
         return
     host = host.decode() if isinstance(host, bytes) else str(host)
     if not host.startswith(_LOCAL):
-        raise PermissionError(
-            f"a chapter may not use the network, and this one asks for {host}: ship the data"
-        )
+        what = f"a chapter may not use the network, and this one asks for {host}: ship the data"
+        raise PermissionError(what)
 
 
 def enter() -> None:
@@ -87,7 +79,9 @@ def enter_kernel() -> None:
 
     enter()
     shell = get_ipython()
-    shell.run_line_magic("xmode", "Plain")  # the usual traceback reads every frame's source: seconds, deep down
+    shell.run_line_magic(
+        "xmode", "Plain"
+    )  # the usual traceback reads every frame's source: seconds, deep down
     shell.events.register("post_execute", figures.show)
 
 
@@ -115,9 +109,8 @@ def run_program(pieces: list[tuple[str, str, int]]) -> str:
         if isinstance(error, KeyboardInterrupt):
             raise
         files = {file for _, file, _ in pieces}
-        lines = [
-            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files
-        ]
+        trace = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in trace if frame.filename in files]
         where = f" (line {lines[-1]})" if lines else ""
         return f"{type(error).__name__}: {error}"[:300] + where
     return ""
