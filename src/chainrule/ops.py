@@ -770,7 +770,8 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
 
     out = frame.columns(x, groups) @ filters.reshape(groups, -1, size[1])
     out = out.swapaxes(0, 1).reshape(*frame.shape, len(weight))
-    out = out if bias is None else out + bias
+    if bias is not None:
+        out += bias
     return out.transpose(0, 3, 1, 2), vjp_x, vjp_weight, lambda g: _column_sums(frame.rows(g, 1)[0])
 
 
