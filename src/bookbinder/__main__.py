@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from bookbinder import binding, sync
+from bookbinder import binding, postprocess, sync
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 
@@ -21,9 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     check = add("check", "tell every fault of the pages")
     check.add_argument("--run", action="store_true", help="run the pages, too")
     write = add("sync", "write package source into the blocks that name it")
-    write.add_argument(
-        "--check", action="store_true", help="change nothing; fail where something would change"
-    )
+    said = "change nothing; fail where something would change"
+    write.add_argument("--check", action="store_true", help=said)
     books = add("notebooks", "write the notebooks of all pages into a folder")
     books.add_argument("--to", type=Path, default=Path("site"), help="folder of the built site")
     books.add_argument("--site-url", default="", help="address of the site, for links and chainrule's wheel")
@@ -123,8 +122,6 @@ def _into_nav(config: Path, part: str, name: str) -> None:
 
 
 def _postprocess(options) -> int:
-    from bookbinder import postprocess
-
     return postprocess.main([str(options.site)])
 
 

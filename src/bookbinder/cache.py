@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -90,15 +91,10 @@ def write(name: str, result: dict) -> None:
 def put(file: Path, data: bytes) -> None:
     """Write a file in one step, so that no reader sees half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".", suffix=".part") as folder:
+        part = Path(folder, file.name)
+        part.write_bytes(data)
+        os.replace(part, file)
 
 
 def evict_labs(home: Path) -> None:
@@ -115,5 +111,5 @@ def evict() -> int:
     stale = [file for file in kept if file.stat().st_mtime < old]
     stale += [file for file in folder().glob(".*.part") if file.stat().st_mtime < time.time() - 3_600]
     for file in stale:
-        file.unlink(missing_ok=True)
+        shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
     return len(stale)

@@ -20,12 +20,10 @@ from bookbinder.figures import MIME
 MEMORY = 6 * 2**30  # bytes resident in the kernel and its children together
 OUTPUT = 2**20  # characters a chapter may put out, figures aside
 FIGURES = 8 * 2**20
+_LESS = "print less, or draw fewer and lighter figures"
 ENDINGS = {
     "time": ("the page ran longer than {limit} s", "make it faster, or set timeout: in the front matter"),
-    "flood": (
-        f"the page puts out more than {OUTPUT >> 20} MB",
-        "print less, or draw fewer and lighter figures",
-    ),
+    "flood": (f"the page puts out more than {OUTPUT >> 20} MB", _LESS),
     "memory": (f"the page holds more than {MEMORY >> 30} GB of memory", "use smaller arrays"),
 }
 
@@ -51,10 +49,10 @@ class Kernel(NotebookClient):
 
     def process_message(self, msg, cell, cell_index):
         """Take a message of the kernel, unless it floods."""
-        content = msg["content"]
-        data = content.get("data", {})
-        self.spent += len(content.get("text", "")) + sum(len(str(v)) for k, v in data.items() if k != MIME)
-        self.spent += len(str(data[MIME])) * OUTPUT // FIGURES if MIME in data else 0
+        data = msg["content"].get("data", {})
+        figures, rest = len(str(data.get(MIME, ""))), {k: v for k, v in data.items() if k != MIME}
+        self.spent += len(msg["content"].get("text", "")) + sum(map(len, map(str, rest.values())))
+        self.spent += figures * OUTPUT // FIGURES
         if self.spent > OUTPUT and not self.ended:
             self.end("flood")
         return None if self.ended else super().process_message(msg, cell, cell_index)
@@ -71,11 +69,10 @@ class Kernel(NotebookClient):
         """
         deadline = time.monotonic() + limit
         while not self.ended:
-            try:
+            held = 0
+            with suppress(psutil.Error):
                 kernel = psutil.Process(self.pid)
                 held = sum(p.memory_info().rss for p in [kernel, *kernel.children(recursive=True)])
-            except psutil.Error:
-                held = 0
             if held > MEMORY or time.monotonic() > deadline:
                 self.end("memory" if held > MEMORY else "time")
             await asyncio.sleep(0.2)
@@ -104,17 +101,14 @@ async def started(limit: int):
         kernel.create_kernel_manager()
         kernel.km.kernel_spec.argv[0] = sys.executable
         kernel.km.transport, kernel.km.connection_file = "ipc", f"{folder}/kernel.json"  # no port is opened
-        watcher = None
         try:
             await kernel.async_start_new_kernel(env=sandbox.environment(Path(folder)), cwd=folder)
             kernel.pid = kernel.km.provisioner.pid
             await kernel.async_start_new_kernel_client()
-            watcher = asyncio.create_task(kernel.watch(limit))
+            kernel.watcher = asyncio.create_task(kernel.watch(limit))  # until the kernel ends
             await kernel.execute_code("from bookbinder import sandbox as _s; _s.enter_kernel(); del _s")
             yield kernel
         finally:
-            if watcher:
-                watcher.cancel()
             if kernel.pid:
                 kernel.end("over")
             if kernel.kc:

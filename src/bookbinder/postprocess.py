@@ -6,12 +6,12 @@ page. It works on what any generator has built: the MkDocs plugin calls `process
 calls `process_site` after Zensical. Processing a page twice changes nothing.
 """
 
-import argparse
 import base64
 import hashlib
 import html as entities
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from bookbinder.page import PageError
@@ -75,8 +75,10 @@ def process(html: str, url: str) -> str:
             if "src" not in given and "json" not in (given.get("type") or ""):
                 hashes[match["raw"]].add(source_hash(match["body"]))
         elif match["tag"]:
+            line = lambda: html.count("\n", 0, match.start()) + 1  # counted only when something is wrong
+            error = lambda message, advice: PageError(url, line(), message, advice)
             given = dict(_attributes(match["attributes"]))
-            new = _mend_tag(match["tag"].lower(), dict(given), _Place(url, html, match.start()))
+            new = _mend_tag(match["tag"].lower(), dict(given), error)
             return match[0] if new == given else _written(match["tag"], new, match["end"])
         return match[0]
 
@@ -91,16 +93,6 @@ def process(html: str, url: str) -> str:
     return _HEAD.sub(lambda head: head[0] + meta, html, count=1)
 
 
-class _Place:
-    """Where a tag stands, to be worked out only when something is wrong with it."""
-
-    def __init__(self, url: str, html: str, at: int):
-        self.url, self.html, self.at = url, html, at
-
-    def error(self, message: str, advice: str) -> PageError:
-        return PageError(self.url, self.html.count("\n", 0, self.at) + 1, message, advice)
-
-
 def _attributes(text: str) -> list[tuple[str, str | None]]:
     pairs = [(name, value) for name, value in _ATTRIBUTE.findall(text)]
     return [(name, entities.unescape(value.strip("\"'")) if value else None) for name, value in pairs]
@@ -111,14 +103,14 @@ def _written(tag: str, attributes: dict[str, str | None], end: str) -> str:
     return f"<{' '.join([tag, *parts])}{' /' if end else ''}>"
 
 
-def _mend_tag(tag: str, at: dict[str, str | None], place: _Place) -> dict[str, str | None]:
+def _mend_tag(tag: str, at: dict[str, str | None], error: Callable[..., PageError]) -> dict[str, str | None]:
     """The attributes that the tag should have."""
     classes = (at.get("class") or "").split()
     if "style" in at:
-        classes += _style_classes(at.pop("style") or "", place)
+        classes += _style_classes(at.pop("style") or "", error)
         at["class"] = " ".join(classes)
     if tag == "img":
-        _check_image(at, classes, place)
+        _check_image(at, classes, error)
     if "md-search" in classes and at.get("role") == "dialog":
         at["aria-label"] = "Search"
     if tag == "input" and at.get("type") == "checkbox" and "disabled" in at:
@@ -132,24 +124,24 @@ def _mend_tag(tag: str, at: dict[str, str | None], place: _Place) -> dict[str, s
     return at
 
 
-def _style_classes(style: str, place: _Place) -> list[str]:
+def _style_classes(style: str, error: Callable[..., PageError]) -> list[str]:
     found = []
     for declaration in filter(None, (part.strip() for part in style.split(";"))):
         key = re.sub(r"\s*:\s*", ":", declaration)
         if key not in STYLES:
             advice = "Inline styles are forbidden: use a class with a rule in docs/assets/css/book.css."
-            raise place.error(f'style="{declaration}" would have no effect.', advice)
+            raise error(f'style="{declaration}" would have no effect.', advice)
         found.append(STYLES[key])
     return found
 
 
-def _check_image(at: dict[str, str | None], classes: list[str], place: _Place) -> None:
+def _check_image(at: dict[str, str | None], classes: list[str], error: Callable[..., PageError]) -> None:
     if (at.get("src") or "").endswith("assets/logo.svg"):
         at.update({"width": "24", "height": "24"})
     missing = [name for name in ("alt", "width", "height") if not at.get(name)]
     if missing:
         advice = "Write ![what it shows](file){ width=… height=… }; a figure's alt text is its title."
-        raise place.error(f"image {at.get('src')} has no {', no '.join(missing)}.", advice)
+        raise error(f"image {at.get('src')} has no {', no '.join(missing)}.", advice)
 
 
 def process_site(folder: Path) -> int:
@@ -182,15 +174,12 @@ def main(argv: list[str] | None = None) -> int:
     Args:
         argv: the arguments after `postprocess`.
     """
-    parser = argparse.ArgumentParser(prog="python -m bookbinder postprocess")
-    parser.add_argument("site", nargs="?", default="site", type=Path, help="the built site (default: site)")
-    folder = parser.parse_args(argv).site
+    folder = Path(*(argv or ["site"]))
     try:
         pages = process_site(folder)
     except ExceptionGroup as group:
         print(*group.exceptions, sep="\n", file=sys.stderr)
         return 1
-    print(
-        f"{folder}: {pages} pages ready" if pages else f"{folder}: no page; build the site first (make site)"
-    )
+    said = f"{pages} pages ready" if pages else "no page; build the site first (make site)"
+    print(f"{folder}: {said}")
     return 0 if pages else 1

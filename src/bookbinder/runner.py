@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import os
+import platform
 import re
 import sys
 import time
@@ -84,9 +85,8 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
                 await _run_exercises(client, result)
                 data["versions"], data["device"] = await _versions(client)
     except (DeadKernelError, RuntimeError) as error:
-        said = f"the kernel ended: {str(error) or type(error).__name__}"
-        ended = client.ended if client else ""
-        message, advice = ENDINGS.get(ended, (said, "a block must not end its process"))
+        said = f"the kernel ended: {str(error) or type(error).__name__}", "a block must not end its process"
+        message, advice = ENDINGS.get(client.ended if client else "", said)
         result.fail(at, message.replace("{limit}", str(limit)), advice)
     for failure in result.failures[:1]:  # shown in place under `serve`; a build that fails shows nothing
         slot = data["blocks"][at]
@@ -204,7 +204,7 @@ def _settle(text: str) -> str:
 
 
 async def _versions(client) -> tuple[dict[str, str], str]:
-    found = {"Python": ".".join(map(str, sys.version_info[:3]))}
+    found = {"Python": platform.python_version()}
     loaded = f"n: m[n].__version__ for m in [__import__('sys').modules] for n in {_LIBRARIES} if n in m"
     found |= await client.ask(f"{{{loaded}}}")
     cuda = "torch" in found and await client.ask("__import__('torch').cuda.is_available()")

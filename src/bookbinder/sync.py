@@ -56,7 +56,7 @@ def _without_docstrings(lines: list[str], node: ast.AST) -> list[str]:
     for inner in ast.walk(node):
         if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(inner) and inner.body[1:]:
             last = inner.body[0].end_lineno
-            dropped |= {*range(inner.body[0].lineno, last + 1), *([] if lines[last].strip() else [last + 1])}
+            dropped |= set(range(inner.body[0].lineno, last + 1 if lines[last].strip() else last + 2))
     kept = [lines[n - 1] for n in range(first, node.end_lineno + 1) if n not in dropped]
     indent = len(kept[0]) - len(kept[0].lstrip())
     return [line[indent:].rstrip() for line in kept]
