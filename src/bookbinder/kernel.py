@@ -49,10 +49,10 @@ class Kernel(NotebookClient):
 
     def process_message(self, msg, cell, cell_index):
         """Take a message of the kernel, unless it floods."""
-        data = msg["content"].get("data", {})
-        figures, rest = len(str(data.get(MIME, ""))), {k: v for k, v in data.items() if k != MIME}
-        self.spent += len(msg["content"].get("text", "")) + sum(map(len, map(str, rest.values())))
-        self.spent += figures * OUTPUT // FIGURES
+        content = msg["content"]
+        data = content.get("data", {})
+        self.spent += len(content.get("text", "")) + sum(len(str(v)) for k, v in data.items() if k != MIME)
+        self.spent += len(str(data[MIME])) * OUTPUT // FIGURES if MIME in data else 0
         if self.spent > OUTPUT and not self.ended:
             self.end("flood")
         return None if self.ended else super().process_message(msg, cell, cell_index)

@@ -4,7 +4,6 @@ What mkdocs-jupyter writes around a lab (595 kB of styles, scripts that ask othe
 cells become the same HTML as the blocks of a chapter, so the site's one style sheet serves both.
 """
 
-import html
 import json
 import os
 import posixpath
@@ -73,9 +72,8 @@ def dress(content: str, lab, files, config) -> str:
         names = piece["class"]
         if "highlight-ipynb" in names:
             code = piece.pre.decode_contents().removeprefix("<span></span>")
-            parts.append(
-                f'<div class="language-python highlight"><pre><span></span><code>{code}</code></pre></div>'
-            )
+            code = f"<pre><span></span><code>{code}</code></pre>"
+            parts.append(f'<div class="language-python highlight">{code}</div>')
         elif "jp-OutputArea" in names:
             inside = "".join(_output(out, file) for out in piece.select(".jp-OutputArea-output"))
             parts.append(f'<div class="book-output" data-search-exclude>{inside}</div>')
@@ -85,18 +83,16 @@ def dress(content: str, lab, files, config) -> str:
 
 
 def _buttons(lab, config) -> str:
-    there = f"{markdown.NOTEBOOKS}/{Path(lab.src_uri).with_suffix('.ipynb').as_posix()}"
-    root = "../" * (lab.url.count("/"))
-    links = f'<a class="md-button" href="{root}{there}" download>Download notebook</a>'
-    if repo := re.fullmatch(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?", config.repo_url or ""):
-        colab = f"https://colab.research.google.com/github/{repo[1]}/blob/notebooks/{there.partition('/')[2]}"
-        links = f'<a class="md-button" href="{html.escape(colab)}">Open in Colab</a> {links}'
-    return f'<div class="book-header" data-search-exclude><p class="book-buttons">{links}</p></div>'
+    page, root = Path(lab.src_uri).with_suffix("").as_posix(), "../" * lab.url.count("/")
+    repo = re.fullmatch(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?", config.repo_url or "")
+    links = markdown.buttons(page, root, repo[1] if repo else "")
+    return f'<div class="book-header" data-search-exclude>{links}</div>'
 
 
 def _prose(piece, file: str, lab, files) -> str:
     if "$" in "".join(text for text in piece.strings if text.parent.name not in ("code", "pre")):
-        raise _fault(file, "a lab has a formula in dollars", "write it in words or as code: no script runs")
+        advice = "write it in words or as code: no script runs"
+        raise PageError(file, 1, "a lab has a formula in dollars", advice)
     for anchor in piece.select("a[href]"):
         if "anchor-link" in anchor.get("class", ()):
             anchor["class"], anchor["title"] = "headerlink", "Link to this section"
@@ -104,28 +100,21 @@ def _prose(piece, file: str, lab, files) -> str:
             path, hash_, section = anchor["href"].partition("#")
             there = files.get_file_from_path(posixpath.normpath(posixpath.join(lab.src_uri, "..", path)))
             if there is None:
-                raise _fault(
-                    file, f"the link {anchor['href']} leads nowhere", "name a page relative to the lab"
-                )
+                message = f"the link {anchor['href']} leads nowhere"
+                raise PageError(file, 1, message, "name a page relative to the lab")
             anchor["href"] = there.url_relative_to(lab) + hash_ + section
     return piece.decode_contents()
 
 
 def _output(out, file: str) -> str:
     """One output in a box of its own, as chapters have it."""
-    kind = out.get("data-mime-type", "")
-    if kind == "text/html":
-        return f'<div class="book-html" tabindex="0">{markdown.clean(out.decode_contents())}</div>'
-    if kind not in ("text/plain", "application/vnd.jupyter.stderr") or not out.pre:
-        raise _fault(file, f"a cell puts out {kind or 'what has no type'}", "put out text or a table")
-    name = (
-        "warning"
-        if "stderr" in kind
-        else "result"
-        if "jp-OutputArea-executeResult" in out["class"]
-        else "stdout"
-    )
-    return f'<pre class="book-{name}" tabindex="0">{html.escape(out.pre.get_text().rstrip())}</pre>'
+    mime, result = out.get("data-mime-type", ""), "jp-OutputArea-executeResult" in out["class"]
+    if mime == "text/html":
+        return markdown.box("html", out.decode_contents())
+    kinds = {"text/plain": "result" if result else "stdout", "application/vnd.jupyter.stderr": "stderr"}
+    if mime not in kinds or not out.pre:
+        raise PageError(file, 1, f"a cell puts out {mime or 'what has no type'}", "put out text or a table")
+    return markdown.box(kinds[mime], out.pre.get_text())
 
 
 def notebooks(docs: Path, site: Path, site_url: str) -> None:
@@ -152,7 +141,3 @@ def notebooks(docs: Path, site: Path, site_url: str) -> None:
                 cell.source = _PAGE_LINK.sub(whole, cell.source)
         nb.cells[1:1] = notebook.setup_cells([cell.source for cell in nb.cells], home, wheel)
         notebook.write(nb, site / markdown.NOTEBOOKS / "labs" / f"{file.stem}.ipynb")
-
-
-def _fault(file: str, message: str, advice: str) -> PageError:
-    return PageError(file, 1, message, advice)

@@ -24,7 +24,6 @@ NOTEBOOKS = "notebooks"
 _INKS = ("light", "dark")
 _TAGS = set("table thead tbody tfoot tr th td caption colgroup col div p span br ul ol li".split())
 _TAGS |= set("b i em strong code sub sup h4 h5 h6".split())
-_CLASSES = {"stdout": "stdout", "stderr": "warning", "result": "result", "error": "error"}
 _ATTRIBUTES = {"*": {"class"}, "th": {"colspan", "rowspan", "scope"}, "td": {"colspan", "rowspan"}}
 
 
@@ -52,9 +51,33 @@ class Bookbinder(Extension):
         md.preprocessors.register(splice, "bookbinder", 27)
 
 
-def clean(text: str) -> str:
-    """HTML that an output may have: tables and the like, without scripts, styles and addresses."""
-    return nh3.clean(text, tags=_TAGS, attributes=_ATTRIBUTES, clean_content_tags={"script", "style"})
+def box(kind: str, text: str) -> str:
+    """What a block puts out, as the page shows it: text of that kind, or HTML without scripts and styles."""
+    if kind == "html":
+        text = nh3.clean(text, tags=_TAGS, attributes=_ATTRIBUTES, clean_content_tags={"script", "style"})
+        return f'<div class="book-html" tabindex="0">{text}</div>'
+    name = "warning" if kind == "stderr" else kind
+    return f'<pre class="book-{name}" tabindex="0">{html.escape(text.rstrip())}</pre>'
+
+
+def buttons(page: str, root: str, repo: str, edit: str = "") -> str:
+    """Links to a page's notebook and, where the repository is known, to Colab and to its source.
+
+    Args:
+        page: The page below the docs, without suffix.
+        root: Relative address of the site's root.
+        repo: owner/name of the repository, or "".
+        edit: Branch and path of the page's source, or "".
+    """
+    links = [("Download notebook", f"{root}{NOTEBOOKS}/{page}.ipynb", " download")]
+    if repo:
+        colab = f"https://colab.research.google.com/github/{repo}/blob/notebooks/{page}.ipynb"
+        links.insert(0, ("Open in Colab", colab, ""))
+    if repo and edit:
+        links.append(("Edit this page", f"https://github.com/{repo}/edit/{edit}", ""))
+    button = '<a class="md-button" href="{}"{}>{}</a>'
+    shown = " ".join(button.format(html.escape(to), more, name) for name, to, more in links)
+    return f'<p class="book-buttons">{shown}</p>'
 
 
 def publish(data: dict, docs: Path) -> set[str]:
@@ -118,10 +141,9 @@ class _Splice(Preprocessor):
     def _splice(self, lines: list[str], chapter: Chapter, block: Block, slot: dict) -> None:
         fence = block.line - 1 - self.offset
         if not (0 <= fence < len(lines) and lines[fence].lstrip().startswith("```")):
-            raise chapter.error(
-                block.line, "the text was changed before its blocks were found", "report this"
-            )
-        if shown := "".join(map(self._output, slot["outputs"])):
+            message = "the text was changed before its blocks were found"
+            raise chapter.error(block.line, message, "report this")
+        if shown := "".join(map(self._shown, slot["outputs"])):
             output = f'<div class="book-output" data-search-exclude>{shown}</div>'
             self._insert(lines, block.end - self.offset, block.indent, output)
         for above in range(fence - 1, -1, -1):
@@ -135,15 +157,9 @@ class _Splice(Preprocessor):
     def _insert(self, lines: list[str], at: int, indent: str, text: str) -> None:
         lines[at:at] = ["", indent + self.md.htmlStash.store(text), ""]
 
-    def _output(self, output: dict) -> str:
-        kind, text = output["kind"], output.get("text", "")
-        if kind == "figure":
-            return self._figure(output)
-        if kind == "html":
-            return f'<div class="book-html" tabindex="0">{clean(text)}</div>'
-        return f'<pre class="book-{_CLASSES[kind]}" tabindex="0">{html.escape(text.rstrip())}</pre>'
-
-    def _figure(self, output: dict) -> str:
+    def _shown(self, output: dict) -> str:
+        if output["kind"] != "figure":
+            return box(output["kind"], output["text"])
         size = f'width="{output["width"]}" height="{output["height"]}" loading="lazy"'
         alt = html.escape(f"{output['alt']}. {output['desc']}".rstrip(". "))
         pair = "".join(
@@ -166,7 +182,9 @@ class _Splice(Preprocessor):
             facts.append(_proved(chapter, data))
         parts += [f'<p class="book-facts">{fact}</p>' for fact in facts]
         if chapter.blocks:
-            parts.append(f'<p class="book-buttons">{self._buttons()}</p>')
+            page, repo = self.page.as_posix(), self.options["repo"] or os.environ.get("GITHUB_REPOSITORY", "")
+            edit = f"{self.options['branch']}/{self.docs.name}/{page}.md"
+            parts.append(buttons(page, self.root, repo, edit))
         heading = next((n for n, line in enumerate(lines) if line.startswith("# ")), None)
         if parts and heading is not None:
             header = f'<div class="book-header" data-search-exclude>{"".join(parts)}</div>'
@@ -179,16 +197,6 @@ class _Splice(Preprocessor):
         title = html.escape(load(self.docs / need).meta.get("title", need))
         end = "" if need.endswith("index.md") else "/" if self.options["directory_urls"] else ".html"
         return f'<a href="{self.root}{need.removesuffix("index.md").removesuffix(".md")}{end}">{title}</a>'
-
-    def _buttons(self) -> str:
-        page, repo = self.page.as_posix(), self.options["repo"] or os.environ.get("GITHUB_REPOSITORY", "")
-        links = [("Download notebook", f"{self.root}{NOTEBOOKS}/{page}.ipynb", " download")]
-        if repo:
-            colab = f"https://colab.research.google.com/github/{repo}/blob/notebooks/{page}.ipynb"
-            edit = f"https://github.com/{repo}/edit/{self.options['branch']}/{self.docs.name}/{page}.md"
-            links = [("Open in Colab", colab, ""), *links, ("Edit this page", edit, "")]
-        button = '<a class="md-button" href="{}"{}>{}</a>'
-        return " ".join(button.format(html.escape(to), more, name) for name, to, more in links)
 
 
 def _proved(chapter: Chapter, data: dict) -> str:
