@@ -19,7 +19,7 @@ _FORBIDDEN = {
     "a tag": re.compile(r"<\s*(script|style|iframe|object|embed|link|meta|base|form)\b", re.I),
     "an attribute": re.compile(r"<[a-z][^>]*\s(on\w+|style)\s*=", re.I),
     "an address": re.compile(
-        r"<(?:img|video|audio|source|a)\b[^>]*\ssrc(?:set)?\s*=\s*[\"']?\s*(?:https?:)?//", re.I
+        r"<(img|video|audio|source|a)\b[^>]*\ssrc(set)?\s*=\s*[\"']?\s*(https?:)?//", re.I
     ),
 }
 

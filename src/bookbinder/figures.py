@@ -42,8 +42,7 @@ def _plain(text: str) -> str:
 def _svg(figure, alt: str, desc: str, dpi: int) -> str:
     out = io.StringIO()
     figure.savefig(out, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", out.getvalue(), flags=re.S)
-    text = re.sub(r"<!DOCTYPE.*?>\s*", "", text, flags=re.S)
+    text = re.sub(r"(<metadata>.*?</metadata>|<!DOCTYPE.*?>)\s*", "", out.getvalue(), flags=re.S)
     words = f"<title>{html.escape(alt)}</title><desc>{html.escape(desc)}</desc>"
     # matplotlib leaves pure black fills unsaid; saying it once on the root lets the dark version swap it.
     text = re.sub(r"(<svg\b[^>]*)>", rf'\1 fill="#000000" role="img">{words}', text, count=1)

@@ -27,11 +27,6 @@ _TAGS |= set("b i em strong code sub sup h4 h5 h6".split())
 _ATTRIBUTES = {"*": {"class"}, "th": {"colspan", "rowspan", "scope"}, "td": {"colspan", "rowspan"}}
 
 
-def makeExtension(**options) -> Extension:
-    """The extension, as Python-Markdown looks it up by module name."""
-    return Bookbinder(**options)
-
-
 class Bookbinder(Extension):
     """Splices outputs and the header into a page."""
 
@@ -49,6 +44,9 @@ class Bookbinder(Extension):
         splice = _Splice(md)
         splice.options = self.getConfigs()
         md.preprocessors.register(splice, "bookbinder", 27)
+
+
+makeExtension = Bookbinder  # Python-Markdown looks it up by this name
 
 
 def box(kind: str, text: str) -> str:

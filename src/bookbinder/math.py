@@ -261,6 +261,4 @@ class MathExtension(Extension):
         md.preprocessors.register(MathPreprocessor(md), "bookbinder-math", 29)
 
 
-def makeExtension(**options: object) -> MathExtension:
-    """The extension, under the name that Python-Markdown looks for."""
-    return MathExtension(**options)
+makeExtension = MathExtension  # Python-Markdown looks it up by this name

@@ -235,8 +235,7 @@ class _Writer:
         """Write the cell of a block."""
         if block.mark and block.mark.kind == "skip":
             said = f"*Shown, not run here: {block.mark.reason}*"
-            self.texts.append((block.line, wrap(f"````python\n{block.code}````\n\n{said}")))
-            return
+            return self.texts.append((block.line, wrap(f"````python\n{block.code}````\n\n{said}")))
         self._end_text()
         cell = v4.new_code_cell(_source(block), id=f"line-{block.line}")
         if self.closed:

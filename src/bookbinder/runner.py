@@ -168,9 +168,7 @@ def _outputs(raw: list) -> tuple[list[dict], tuple[str, str] | None]:
     """What the page shows of a block's outputs, and (message, advice) where that cannot be shown."""
     shown: list[dict] = []
     for out in raw:
-        if out.output_type == "display_data" and MIME in out.data:
-            shown.append({"kind": "figure", **out.data[MIME]})
-        elif out.output_type == "stream" and shown and shown[-1]["kind"] == out.name:
+        if out.output_type == "stream" and shown and shown[-1]["kind"] == out.name:
             shown[-1]["text"] += out.text
         else:
             shown.append(_output(out))
@@ -192,9 +190,10 @@ def _output(out) -> dict:
         return {"kind": out.name, "text": out.text}
     if out.output_type == "error":
         return {"kind": "error", "text": f"{out.ename}: {out.evalue}".rstrip(": ")}
-    if "text/html" in out.data:
-        return {"kind": "html", "text": out.data["text/html"]}
-    return {"kind": "result", "text": out.data.get("text/plain", "")}
+    if MIME in out.data:
+        return {"kind": "figure", **out.data[MIME]}
+    kind, mime = ("html", "text/html") if "text/html" in out.data else ("result", "text/plain")
+    return {"kind": kind, "text": out.data.get(mime, "")}
 
 
 def _settle(text: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 # What a program inherits from the shell; the rest, secrets among it, stays outside.
 _KEPT = re.compile(r"PATH|LD_LIBRARY_PATH|DYLD_\w+|VIRTUAL_ENV|SYSTEMROOT|TMPDIR|(CUDA|NVIDIA|COVERAGE)\w*")
 _LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
+_CALLS = {"socket.connect": 1, "socket.sendto": 1, "socket.getaddrinfo": 0}  # and which argument has the host
 _HERE = Path(__file__).parent
 
 
@@ -51,14 +52,12 @@ def strict_warnings() -> None:
 
 
 def _refuse_network(event: str, args: tuple) -> None:
-    if event == "socket.connect" or event == "socket.sendto":
-        address = args[1]
-        host = address[0] if isinstance(address, tuple) else "localhost"  # a path is a local socket
-    elif event == "socket.getaddrinfo":
-        host = args[0] or "localhost"
-    else:
+    if event not in _CALLS:
         return
-    host = host.decode() if isinstance(host, bytes) else str(host)
+    host = args[_CALLS[event]]
+    if event != "socket.getaddrinfo":
+        host = host[0] if isinstance(host, tuple) else "localhost"  # a path is a local socket
+    host = host.decode() if isinstance(host, bytes) else str(host or "localhost")
     if not host.startswith(_LOCAL):
         what = f"a chapter may not use the network, and this one asks for {host}: ship the data"
         raise PermissionError(what)
