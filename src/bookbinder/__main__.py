@@ -47,8 +47,8 @@ def _tell(book: binding.Book) -> int:
     for message in book.messages():
         print(message)
     if os.environ.get("GITHUB_ACTIONS"):
-        failed = [failure.fault for result in book.results for failure in result.failures]
-        for fault in [*book.faults, *failed]:
+        failures = [failure for result in book.results for failure in result.failures]
+        for fault in [*book.faults, *(failure.fault for failure in failures)]:
             print(f"::error file={fault.file},line={fault.line}::{fault.message}  {fault.advice}")
     return 1 if book.messages() else 0
 
@@ -64,8 +64,7 @@ def _run(options) -> int:
 def _check(options) -> int:
     book = binding.bind(options.docs, options.files or None, execute=options.run)
     blocks = sum(len(chapter.blocks) for chapter in book.chapters)
-    bad = _tell(book)
-    if not bad:
+    if not (bad := _tell(book)):
         done = "checked and run" if options.run else "checked"
         print(f"{len(book.chapters)} pages, {blocks} blocks {done}: no fault")
     return bad
@@ -94,11 +93,11 @@ def _notebooks(options) -> int:
 def _new(options) -> int:
     part, _, name = options.name.removesuffix(".md").rpartition("/")
     file = options.docs / part / f"{name}.md"
+    problem = f"{file}: exists already; choose another name" if file.exists() else ""
     if part not in PARTS or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-        print(f"{options.name}: write part/name in small letters, with part one of {', '.join(PARTS)}")
-        return 1
-    if file.exists():
-        print(f"{file}: exists already; choose another name")
+        problem = f"{options.name}: write part/name in small letters, with part one of {', '.join(PARTS)}"
+    if problem:
+        print(problem)
         return 1
     title = options.title or name.replace("-", " ").capitalize()
     template = Path(__file__).with_name("template.md").read_text(encoding="utf-8")

@@ -25,18 +25,16 @@ _number = lambda value: type(value) is int and 0 < value <= 600  # not a bool, w
 _anything = lambda value: True
 
 
-def _texts(low: int, high: int) -> Callable[[object], bool]:
-    return lambda value: (
-        isinstance(value, list) and low <= len(value) <= high and {*map(type, value)} <= {str}
-    )
+def _texts(*lengths: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and len(value) in lengths and {*map(type, value)} <= {str}
 
 
 # Field → what to write, and whether a value is that. Every page has the first two, a chapter the first five.
 FIELDS = {
     "title": ("a few words", _text),
     "description": ("one sentence", _text),
-    "objectives": ("a list of 3 to 5 things that the reader can do afterwards", _texts(3, 5)),
-    "needs": ("a list of at most three earlier chapters ([] if none)", _texts(0, 3)),
+    "objectives": ("a list of 3 to 5 things that the reader can do afterwards", _texts(3, 4, 5)),
+    "needs": ("a list of at most three earlier chapters ([] if none)", _texts(0, 1, 2, 3)),
     "minutes": ("a whole number", _number),
     "timeout": ("seconds that the whole page may run", _number),
     "gpu": ("true or false", lambda value: isinstance(value, bool)),
@@ -330,10 +328,9 @@ class _Scanner:
         self.chapter.blocks.append(block)
 
     def _inside_container(self, start: int, width: int) -> bool:
-        for line in reversed(self.lines[:start]):
-            if line.strip() and len(line) - len(line.lstrip()) < width:
-                return bool(_CONTAINER.match(line))
-        return False
+        above = filter(str.strip, reversed(self.lines[:start]))
+        outer = next((line for line in above if len(line) - len(line.lstrip()) < width), "")
+        return bool(_CONTAINER.match(outer))
 
     def _apply(self, block: Block) -> None:
         """Give a block what the directives above it say."""

@@ -6,7 +6,7 @@ wrong answer through proves nothing, and a starter that passes leaves nothing to
 
 from dataclasses import dataclass, field
 
-from bookbinder.chapter import Block, Chapter
+from bookbinder.chapter import ROLES, Block, Chapter
 from bookbinder.page import PageError
 
 # What must happen when set-up + part + check are run as a program of their own.
@@ -55,9 +55,7 @@ def faults(chapter: Chapter) -> list[PageError]:
             found.append(chapter.error(block.line, message, "give the exercise a name of its own"))
         seen.add(block.exercise)
     for exercise in groups(chapter):
-        for role in ("starter", "check", "solution", "wrong"):
-            if role in exercise.parts:
-                continue
+        for role in [role for role in ROLES if role not in exercise.parts and role != "setup"]:
             end = ", the answer, and --> on lines of their own" if role == "wrong" else " --> above its block"
             advice = f"write <!-- exercise: {exercise.name} {role}{end}"
             found.append(chapter.error(exercise.line, f"exercise {exercise.name} has no {role}", advice))

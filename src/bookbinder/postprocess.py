@@ -71,13 +71,13 @@ def process(html: str, url: str) -> str:
 
     def mend(match: re.Match) -> str:
         if match["raw"]:
-            given = dict(_attributes(match["raw_attributes"]))
+            given = _attributes(match["raw_attributes"])
             if "src" not in given and "json" not in (given.get("type") or ""):
                 hashes[match["raw"]].add(source_hash(match["body"]))
         elif match["tag"]:
             line = lambda: html.count("\n", 0, match.start()) + 1  # counted only when something is wrong
             error = lambda message, advice: PageError(url, line(), message, advice)
-            given = dict(_attributes(match["attributes"]))
+            given = _attributes(match["attributes"])
             new = _mend_tag(match["tag"].lower(), dict(given), error)
             return match[0] if new == given else _written(match["tag"], new, match["end"])
         return match[0]
@@ -93,9 +93,9 @@ def process(html: str, url: str) -> str:
     return _HEAD.sub(lambda head: head[0] + meta, html, count=1)
 
 
-def _attributes(text: str) -> list[tuple[str, str | None]]:
-    pairs = [(name, value) for name, value in _ATTRIBUTE.findall(text)]
-    return [(name, entities.unescape(value.strip("\"'")) if value else None) for name, value in pairs]
+def _attributes(text: str) -> dict[str, str | None]:
+    pairs = _ATTRIBUTE.findall(text)
+    return {name: entities.unescape(value.strip("\"'")) if value else None for name, value in pairs}
 
 
 def _written(tag: str, attributes: dict[str, str | None], end: str) -> str:
@@ -160,9 +160,9 @@ def process_site(folder: Path) -> int:
             new = process(old, page.relative_to(folder).as_posix())
         except PageError as fault:
             faults.append(fault)
-            continue
-        if new != old:
-            page.write_text(new, encoding="utf-8")
+        else:
+            if new != old:
+                page.write_text(new, encoding="utf-8")
     if faults:
         raise ExceptionGroup(f"{len(faults)} of {len(pages)} pages cannot be published", faults)
     return len(pages)
