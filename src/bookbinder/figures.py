@@ -59,7 +59,7 @@ def _lighter(png: str) -> str:
 
 def _base64_webp(image, quality: int) -> str:
     out = io.BytesIO()
-    image.save(out, format="WEBP", quality=quality, method=6)
+    image.save(out, format="WEBP", quality=quality, method=4)
     return base64.b64encode(out.getvalue()).decode()
 
 
