@@ -156,6 +156,10 @@ def walk(page) -> list[dict]:
 @every_page
 def test_every_control_is_reached_by_keyboard_and_seen(visit, path, width):
     page = visit.open(path, width)
+    closed = str(width < 1220).lower()  # the script has told the menu whether it is a closed drawer
+    page.wait_for_function(
+        f"() => (document.querySelector('.md-sidebar--primary')?.inert ?? {closed}) === {closed}"
+    )
     page.evaluate(OPEN, False)
     page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
     wanted = page.evaluate(STOPS)
