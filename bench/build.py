@@ -60,7 +60,7 @@ def _book(folder: Path, chapters: int) -> None:
 
 
 def _build(folder: Path, config: str, cold: bool = False) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of one build: wall time if kernels ran, else the processor's, which is less noisy."""
+    """Seconds and peak memory (MB) of one build: wall time if kernels ran, else the processor's."""
     command = [sys.executable, "-m", "mkdocs", "build", "-f", config, "-d", f"site-{config}"]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT / "src")}
     start = time.perf_counter()
