@@ -105,11 +105,13 @@ def evict_labs(home: Path) -> None:
 
 
 def evict() -> int:
-    """Remove entries that no build has used for `KEEP_DAYS` days, and what a killed build left; their number."""
+    """Remove what a killed build left, and entries that no build has used for `KEEP_DAYS` days; the number of these."""
     old = time.time() - KEEP_DAYS * 86_400
     kept = [*folder().glob("*.json"), *(folder().parent / "notebooks").glob("*.ipynb")]
     stale = [file for file in kept if file.stat().st_mtime < old]
-    stale += [file for file in folder().glob(".*.part") if file.stat().st_mtime < time.time() - 3_600]
     for file in stale:
-        shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+    for part in folder().glob(".*.part"):
+        if part.stat().st_mtime < time.time() - 3_600:
+            shutil.rmtree(part, ignore_errors=True)
     return len(stale)

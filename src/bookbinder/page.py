@@ -46,7 +46,6 @@ def front_matter_lines(text: str) -> int:
 
 def show(path: Path) -> str:
     """The path as users write it: relative to the working directory where it lies below it, with slashes."""
-    path = Path(path)
     below = path.is_absolute() and path.is_relative_to(Path.cwd())
     return (path.relative_to(Path.cwd()) if below else path).as_posix()
 
