@@ -1219,6 +1219,8 @@ def _reduced(losses, reduction, count=None):
     if reduction == "sum":
         return total, lambda g: g
     if reduction == "mean":
+        if not count:
+            raise ValueError(f"the mean over an empty batch is not defined (losses of shape {losses.shape})")
         return total / count, lambda g: g / count
     raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
 
