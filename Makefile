@@ -36,7 +36,7 @@ serve: $(STAMP)  ## the same, live
 
 test: site  ## the whole suite, every code block included
 	@echo "Testing: package, binder, every code block, and the built site"
-	@$(BIN)/python -m pytest -n auto -m 'not deep' $(ARGS)
+	@$(BIN)/python -m pytest -n auto -m 'not deep' -rs $(ARGS)
 
 test-deep: site  ## slow end-to-end proofs
 	@echo "Testing deeply: end-to-end faults, other environments, other generator"
