@@ -45,7 +45,7 @@ def _book(folder: Path, chapters: int) -> None:
     docs = folder / "docs"
     shutil.copytree(ROOT / "docs" / "assets", docs / "assets", ignore=shutil.ignore_patterns("figures"))
     config = yaml.load((ROOT / "mkdocs.yml").read_text(), _Tags)
-    del config["nav"]
+    del config["nav"], config["watch"]
     config["plugins"] = [name for name in config["plugins"] if name in ("search", "bookbinder")]
     (docs / "index.md").write_text("---\ntitle: Book\ndescription: Synthetic.\n---\n# Book\n")
     for number in range(chapters):

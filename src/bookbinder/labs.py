@@ -125,13 +125,16 @@ def notebooks(docs: Path, site: Path, site_url: str) -> None:
         site: The built site, with chainrule's wheel in dist/.
         site_url: Its address. Without it links become plain text.
     """
-    import jupytext  # comes with mkdocs-jupyter
+    labs = sorted((docs / "labs").glob("*.py"))
+    if not labs:
+        return
+    import jupytext  # comes with mkdocs-jupyter; late: a build without labs needs no Jupyter
 
     from bookbinder import notebook
 
     home = site_url and site_url.rstrip("/") + "/"
     wheel = max((file.name for file in (site / "dist").glob("chainrule-*.whl")), default="")
-    for file in sorted((docs / "labs").glob("*.py")):
+    for file in labs:
         nb = jupytext.read(file)
         nb.metadata.pop("jupytext", None)
         for number, cell in enumerate(nb.cells):
