@@ -198,7 +198,10 @@ def test_a_real_ctrl_c_leaves_a_file_that_can_be_read(tmp_path):
     )
     assert process.stdout.readline() == "a checkpoint is there\n"
     os.kill(process.pid, signal.SIGINT)
-    assert "KeyboardInterrupt" in process.communicate()[1]
+    try:
+        assert "KeyboardInterrupt" in process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
     model = nn.Linear(2, 2)
     optimizer = optim.SGD(model.parameters(), 0.1)
     run = training.Trainer(model, None, cross_entropy, optimizer, checkpoint=path)
