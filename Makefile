@@ -59,7 +59,7 @@ font: $(STAMP)  ## cut the math font anew from the package that carries STIX Two
 	@$(BIN)/python -m bookbinder.mathfont .cache/font/ziamath-0.13-*.whl docs/assets/fonts/course-math.woff2
 
 lint: $(STAMP)
-	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check src tests bench && $(BIN)/codespell -L multline docs src README.md
+	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check --exclude nasty src tests bench && $(BIN)/codespell -L multline --skip '*.txt,*.svg,*.woff2' docs src README.md
 
 clean:  ## remove what make made
 	rm -rf $(VENV) site .cache docs/assets/figures dist

@@ -81,7 +81,9 @@ def extras(book: Book, site: Path, site_url: str) -> None:
         page = Path(result.chapter.path).resolve().relative_to(book.docs.resolve()).with_suffix("")
         url = "" if page.as_posix() == "index" else page.as_posix().removesuffix("/index") + "/"
         state = [exporter, result.chapter.text, result.data, site_url, url, wheel]
-        kept = cache.folder().parent / "notebooks" / f"{cache.digest(json.dumps(state, sort_keys=True))}.ipynb"
+        kept = (
+            cache.folder().parent / "notebooks" / f"{cache.digest(json.dumps(state, sort_keys=True))}.ipynb"
+        )
         if not kept.exists():
             from bookbinder import notebook  # late: most builds change no notebook
 
