@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from bookbinder import binding, postprocess, sync
+from bookbinder import binding, evidence, postprocess, sync
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 
@@ -63,6 +63,7 @@ def _run(options) -> int:
 
 def _check(options) -> int:
     book = binding.bind(options.docs, options.files or None, execute=options.run)
+    book.faults += evidence.of_pages(book.chapters, options.docs)
     blocks = sum(len(chapter.blocks) for chapter in book.chapters)
     if not (bad := _tell(book)):
         done = "checked and run" if options.run else "checked"

@@ -16,7 +16,8 @@ APART = {
     "labs.py",
     "mathfont.py",
 }  # what labs are shown with, and the font's generator: neither binds a chapter
-TOTAL, TOTAL_APART, MODULE, FUNCTION = 1_950, 190, 350, 40
+EXTRAS = {"evidence.py"}  # what goes beyond binding: checks of what the prose says
+TOTAL, TOTAL_APART, TOTAL_EXTRAS, MODULE, FUNCTION = 1_950, 190, 100, 350, 40
 SILENT = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -60,8 +61,9 @@ def test_what_counts():
 
 
 def test_the_whole():
-    assert total(FILES.keys() - APART) <= TOTAL, "simplify before adding: see CONTRIBUTING.md"
+    assert total(FILES.keys() - APART - EXTRAS) <= TOTAL, "simplify before adding: see CONTRIBUTING.md"
     assert total(APART) <= TOTAL_APART
+    assert total(EXTRAS) <= TOTAL_EXTRAS
 
 
 @pytest.mark.parametrize("name", FILES)
