@@ -5,7 +5,7 @@ A check that fails raises AssertionError and says where: in which input, at whic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -118,11 +118,11 @@ def hessian_vector_product(f: Function, x: Any, v: Any, eps: float = 1e-6) -> np
 def assert_same_as_torch(
     ours: Function, theirs: Function, *inputs: Any, tol: float = 1e-10, dtype: Any = np.float64, seed: int = 0
 ) -> float:
-    """Largest difference between our function and PyTorch's, in value and in every gradient.
+    """Largest of the `differences_to_torch`, after making sure that it is at most tol.
 
     Args:
-        ours: function of Tensors.
-        theirs: the same as a function of torch tensors.
+        ours: function of Tensors, or a Module of dtype.
+        theirs: the same as a function of torch tensors, or a torch module.
         *inputs: arrays or Tensors; float ones are cast to dtype and differentiated.
         tol: the difference allowed, relative to max(1, |theirs|).
         dtype: float64 or float32.
@@ -134,37 +134,76 @@ def assert_same_as_torch(
     Raises:
         AssertionError: if shape, dtype or a number differs; names the value or the input.
     """
+    found = differences_to_torch(ours, theirs, *inputs, dtype=dtype, seed=seed)
+    for what, error in found.items():
+        if not error <= tol:
+            raise AssertionError(f"{what} differs from PyTorch's by {error:.3g} (allowed {tol:g})")
+    return max(found.values())
+
+
+def differences_to_torch(
+    ours: Function, theirs: Function, *inputs: Any, dtype: Any = np.float64, seed: int = 0
+) -> dict[str, float]:
+    """Largest difference between our function and PyTorch's, in the value and in each gradient, by name.
+
+    Args:
+        ours: function of Tensors, or a Module of dtype; its value may consist of several Tensors.
+        theirs: the same as a function of torch tensors, or a torch module.
+        *inputs: arrays or Tensors; float ones are cast to dtype and differentiated.
+        dtype: float64 or float32.
+        seed: seed of the random gradient that both sides are given.
+
+    Returns:
+        The differences, relative to max(1, |theirs|), by name: "the value", "the gradient of input 0" and so on, for a
+        Module "the gradient of" each parameter too, and inputs and buffers as they are afterwards.
+
+    Raises:
+        AssertionError: if a shape or dtype differs; names the value or the input.
+    """
     import torch
 
     arrays = [x.astype(dtype) if x.dtype.kind == "f" else x for x in map(_double, inputs)]
     mine = [Tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
     yours = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
-    out, wanted = ours(*mine), theirs(*yours)
-    worst = _difference("the value", out.numpy(), wanted.detach().numpy(), tol)
-    if not wanted.requires_grad:
-        return worst
-    g = np.asarray(np.random.default_rng(seed).standard_normal(out.shape), dtype=out.dtype)
-    out.backward(g)
-    wanted.backward(torch.tensor(g))
-    for i, (x, y) in enumerate(zip(mine, yours, strict=True)):
+    values, rng = [0.0], np.random.default_rng(seed)
+    for out, wanted in zip(_flat(ours(*mine)), _flat(theirs(*yours)), strict=True):
+        values.append(_difference("the value", out.numpy(), wanted.detach().numpy()))
+        if wanted.requires_grad:
+            g = np.asarray(rng.standard_normal(out.shape), dtype=out.dtype)
+            out.backward(g, retain_graph=True)
+            wanted.backward(torch.tensor(g), retain_graph=True)
+    found = {"the value": max(values)}
+    for name, x, y in _named(ours, theirs, mine, yours):
         if y.grad is not None:
             got = np.zeros(x.shape, x.dtype) if x.grad is None else x.grad.numpy()
-            worst = max(worst, _difference(f"the gradient of input {i}", got, y.grad.numpy(), tol))
-    return worst
+            found[f"the gradient of {name}"] = _difference(name, got, y.grad.numpy())
+        elif not x.requires_grad:  # batch norm has moved its buffers
+            found[name] = _difference(name, x.numpy(), y.numpy())
+    return found
 
 
-def _difference(what: str, got: np.ndarray, wanted: np.ndarray, tol: float) -> float:
+def _named(ours: Any, theirs: Any, mine: list[Any], yours: list[Any]) -> Iterator[tuple[str, Any, Any]]:
+    """What may have changed: inputs, and of a Module parameters and buffers, with their names."""
+    for i, pair in enumerate(zip(mine, yours, strict=True)):
+        yield f"input {i}", *pair
+    for kind in ("named_parameters", "named_buffers") if hasattr(ours, "named_parameters") else ():
+        named = dict(getattr(theirs, kind)())
+        yield from ((name, x, named[name]) for name, x in getattr(ours, kind)())
+
+
+def _flat(out: Any) -> list[Any]:
+    """The tensors in a value; of torch's pairs (values, indices), that have these names, the values."""
+    if isinstance(out, tuple | list) and not hasattr(out, "indices"):
+        return [tensor for part in out for tensor in _flat(part)]
+    return [] if out is None else [getattr(out, "values", out) if isinstance(out, tuple) else out]
+
+
+def _difference(what: str, got: np.ndarray, wanted: np.ndarray) -> float:
     if got.shape != wanted.shape or got.dtype != wanted.dtype:
         raise AssertionError(
             f"{what}: {got.dtype} of shape {got.shape}, PyTorch has {wanted.dtype} of shape {wanted.shape}"
         )
-    if got.dtype.kind != "f" or not got.size:
-        same = np.array_equal(got, wanted)
-        error = 0.0 if same else np.inf
-    else:
-        same = np.isclose(got, wanted, rtol=tol, atol=tol, equal_nan=True)
-        gap = np.where(got == wanted, 0.0, np.abs(got - wanted) / np.maximum(1.0, np.abs(wanted)))
-        error = float(np.nanmax(gap, initial=0.0))
-    if not np.all(same):
-        raise AssertionError(f"{what} differs from PyTorch's by {error:.3g} (allowed {tol:g})")
-    return error
+    same = (got == wanted) | (got != got) & (wanted != wanted)  # infinite alike, or not a number alike
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(got * 1.0 - wanted * 1.0) / np.maximum(1.0, np.abs(wanted))
+    return float(np.where(same, 0.0, np.nan_to_num(gap, nan=np.inf)).max(initial=0.0))

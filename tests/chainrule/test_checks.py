@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule import Tensor, ops
+from chainrule import Tensor, nn, ops
 from chainrule.autograd import primitive
-from chainrule.checks import assert_same_as_torch, check_grad, hessian_vector_product
+from chainrule.checks import assert_same_as_torch, check_grad, differences_to_torch, hessian_vector_product
+from chainrule.torch import to_torch
 
 X = np.random.default_rng(0).standard_normal((3, 2))
 
@@ -78,9 +79,35 @@ def test_same_as_torch():
     assert assert_same_as_torch(lambda x: x > 0, lambda x: x > 0, X) == 0
     with pytest.raises(AssertionError, match="the value differs from PyTorch's by"):
         assert_same_as_torch(ops.exp, lambda x: x.exp() + 1e-6, X)
-    with pytest.raises(AssertionError, match="the gradient of input 0 differs"):
+    with pytest.raises(AssertionError, match="the gradient of input 0 differs from PyTorch's by"):
         assert_same_as_torch(slightly_wrong, lambda x: x**3, X)
     with pytest.raises(AssertionError, match=r"of shape \(2,\), PyTorch has float64 of shape \(3,\)"):
         assert_same_as_torch(lambda x: x.sum(0), lambda x: x.sum(1), X)
     with pytest.raises(AssertionError, match="the value: float32"):
         assert_same_as_torch(lambda x: x.float(), lambda x: x, X)
+
+
+def test_differences_of_a_module():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).double()
+    theirs = to_torch(model, "cpu")
+    found = differences_to_torch(model, theirs, X)
+    parameters = ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert {"the value", "the gradient of input 0", *(f"the gradient of {p}" for p in parameters)} <= set(
+        found
+    )
+    assert {"1.running_mean", "1.running_var"} <= set(found) and max(found.values()) < 1e-12
+    theirs[1].running_mean += 0.5
+    with pytest.raises(AssertionError, match=r"1\.running_mean differs from PyTorch's by"):
+        assert_same_as_torch(model, theirs, X)
+
+
+def test_several_outputs_and_what_is_no_number():
+    found = differences_to_torch(lambda x: (x, [x * 2, None]), lambda x: (x, [x * 2]), X)
+    assert set(found) == {"the value", "the gradient of input 0"} and max(found.values()) == 0
+    special = np.array([[np.nan, np.inf, -np.inf, 0.0]])
+    assert assert_same_as_torch(lambda x: x * 1, lambda x: x, special) == 0
+    with pytest.raises(AssertionError, match="the value differs from PyTorch's by inf"):
+        assert_same_as_torch(lambda x: x, lambda x: x.nan_to_num(nan=0.0), special)
+    assert assert_same_as_torch(lambda x: x.max(1), lambda x: x.max(1), X) == 0
+    with pytest.raises(AssertionError, match="the value differs from PyTorch's by 1"):
+        assert_same_as_torch(lambda x: x > 0, lambda x: x <= 0, X)
