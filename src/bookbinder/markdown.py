@@ -15,7 +15,7 @@ import nh3
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 
-from bookbinder import cache, exercises, runner
+from bookbinder import cache, exercises, reader, runner
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import under_zensical, where
 
@@ -185,7 +185,8 @@ class _Splice(Preprocessor):
             parts.append(buttons(page, self.root, repo, edit))
         heading = next((n for n, line in enumerate(lines) if line.startswith("# ")), None)
         if parts and heading is not None:
-            header = f'<div class="book-header" data-search-exclude>{"".join(parts)}</div>'
+            more = reader.attributes(chapter, self.root)
+            header = f'<div class="book-header" data-search-exclude{more}>{"".join(parts)}</div>'
             self._insert(lines, heading + 1, "", header)
 
     def _need(self, need: str) -> str:

@@ -83,3 +83,90 @@ document$.subscribe(() => {
   new MutationObserver(mend).observe(root, { childList: true, subtree: true });
   mend();
 });
+
+// Copy with what it needs: a block that goes on with a program is copied behind it, as one program that runs alone.
+const install = wheel => `try:
+    import chainrule
+except ImportError:
+    import subprocess, sys
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "${wheel}"], check=True)
+
+`;
+
+document$.subscribe(() => {
+  const header = document.querySelector(".book-header[data-chains]");
+  if (!header) return;
+  const chains = JSON.parse(header.dataset.chains);
+  const wheel = new URL(header.dataset.wheel, location);
+  const blocks = [...document.querySelectorAll(".language-python.highlight")];
+  const program = at => {
+    const parts = [...chains[at], at].map(n => blocks[n].querySelector("code").textContent.trim());
+    const code = parts.join("\n\n") + "\n";
+    return /^\s*(import|from) chainrule\b/m.test(code) ? install(wheel) + code : code;
+  };
+  const mend = () => blocks.forEach((block, at) => {
+    const bar = block.querySelector("nav.md-code__nav");
+    if (!bar || !chains[at]?.length || bar.querySelector(".book-copy")) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "md-code__button book-copy";
+    button.title = button.ariaLabel = "Copy with what it needs";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(program(at));
+      alert$.next("Copied with what it needs");
+    });
+    bar.prepend(button);
+  });
+  const root = document.querySelector("[data-md-component=container]");
+  new MutationObserver(mend).observe(root, { childList: true, subtree: true });
+  mend();
+});
+
+// What was read is remembered in this browser and nowhere else: a word on the map, and the way back to the last page.
+const memory = {
+  get: (key, other) => { try { return JSON.parse(localStorage.getItem(key)) ?? other; } catch { return other; } },
+  set: (key, value) => { try { localStorage.setItem(key, JSON.stringify(value)); } catch { /* private window */ } },
+};
+
+document$.subscribe(() => {
+  const home = __md_scope.pathname;
+  const page = location.pathname.slice(home.length);
+  const read = new Set(memory.get("book-read", []));
+  const header = document.querySelector(".book-header");
+  const title = document.querySelector("h1")?.firstChild.textContent.trim();
+  if (header && page) {
+    memory.set("book-last", [page, title]);
+    new IntersectionObserver(([entry], watch) => {
+      if (!entry.isIntersecting) return;
+      watch.disconnect();
+      memory.set("book-read", [...read.add(page)]);
+    }).observe(document.querySelector(".md-footer"));
+  }
+  const map = document.querySelector(".book-map");
+  const last = memory.get("book-last", null);
+  if (!map || !last) return;
+  for (const link of map.querySelectorAll("a[href]")) {
+    if (read.has(link.pathname.slice(home.length))) link.insertAdjacentHTML("afterend", ' <span class="book-tick">read</span>');
+  }
+  const on = document.createElement("a");
+  on.className = "md-button book-continue";
+  on.href = new URL(last[0], __md_scope);
+  on.textContent = `Go on with “${last[1]}”`;
+  document.querySelector(".md-typeset a.md-button").parentElement.append(" ", on);
+});
+
+// Slides are the page itself, cut at its headings; their script is fetched when somebody presents.
+const scripts = new URL(".", document.currentScript.src);
+
+document$.subscribe(() => {
+  const buttons = document.querySelector(".book-header .book-buttons");
+  if (!buttons || !document.querySelector("article").innerHTML.includes("<!-- slide")) return;
+  const present = async () => (await import(new URL("slides.js", scripts))).present(button);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "md-button book-present";
+  button.textContent = "Slides";
+  button.addEventListener("click", present);
+  buttons.append(" ", button);
+  if (new URLSearchParams(location.search).has("present")) present();
+});

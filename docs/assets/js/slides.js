@@ -1,0 +1,116 @@
+// A chapter as slides: each heading begins one, and what stands behind a comment `slide` is on it.
+// Nothing is written twice: the slides hold copies of the page's own elements.
+
+const copy = element => {
+  const twin = element.cloneNode(true);
+  for (const part of [twin, ...twin.querySelectorAll("[id], [tabindex], .headerlink, .md-code__nav, [loading]")]) {
+    if (part.matches(".headerlink, .md-code__nav")) part.remove();
+    part.removeAttribute("id");
+    part.removeAttribute("tabindex");
+    part.removeAttribute("loading"); // printing does not wait for what is not in view
+  }
+  return twin;
+};
+
+// The next element behind a comment, and the output below it if it is a block.
+const marked = comment => {
+  let element = comment.nextSibling;
+  while (element && element.nodeType !== Node.ELEMENT_NODE) element = element.nextSibling;
+  if (!element) return [];
+  const below = element.matches(".highlight") && element.nextElementSibling?.matches(".book-output") ? element.nextElementSibling : null;
+  if (/slide:\s*output/.test(comment.data)) return below ? [below] : element.matches(".book-output") ? [element] : [];
+  return below ? [element, below] : [element];
+};
+
+const cut = article => {
+  const slides = [];
+  const walker = document.createTreeWalker(article, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_COMMENT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.nodeType === Node.COMMENT_NODE) {
+      if (/^\s*slide\b/.test(node.data)) slides.at(-1)?.append(...marked(node).map(copy));
+    } else if (node.matches("h1, h2, h3")) {
+      const slide = document.createElement("section");
+      slide.className = `book-slide md-typeset book-slide--${node.localName}`;
+      slide.append(copy(node));
+      slides.push(slide);
+    }
+  }
+  const goals = article.querySelector(".book-objectives");
+  if (goals) slides[0].append(copy(goals));
+  return slides.filter((slide, at) => at === 0 || slide.children.length > 1);
+};
+
+// The largest type, up to its natural size, at which the slide needs no scrolling.
+const fit = slide => {
+  for (let size = 100; size >= 40; size -= 5) {
+    slide.style.fontSize = `${size}%`;
+    if (slide.scrollHeight <= slide.clientHeight && slide.scrollWidth <= slide.clientWidth) return;
+  }
+};
+
+const button = (name, label, press) => {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = label;
+  made.ariaLabel = made.title = name;
+  made.addEventListener("click", press);
+  return made;
+};
+
+/** Shows the page as slides until Escape; `opener` gets the focus back. */
+export function present(opener) {
+  if (document.querySelector(".book-deck")) return;
+  const slides = cut(document.querySelector("article"));
+  const deck = document.createElement("div");
+  deck.className = "book-deck";
+  deck.role = "dialog";
+  deck.ariaModal = "true";
+  deck.ariaLabel = `Slides: ${slides[0].querySelector("h1").textContent.trim()}`;
+  deck.tabIndex = -1;
+  const place = document.createElement("output");
+  let at = Math.min(Math.max(Number(new URLSearchParams(location.search).get("present")) - 1, 0), slides.length - 1);
+  const show = to => {
+    at = Math.min(Math.max(to, 0), slides.length - 1);
+    slides.forEach((slide, n) => slide.classList.toggle("book-slide--shown", n === at));
+    fit(slides[at]);
+    place.textContent = `${at + 1} / ${slides.length}`;
+    history.replaceState(history.state, "", `?present=${at + 1}`);
+  };
+  const others = [...document.body.children].filter(child => !child.inert);
+  const close = () => {
+    deck.remove();
+    others.forEach(child => { child.inert = false; });
+    document.documentElement.classList.remove("book-presenting");
+    removeEventListener("keydown", press, true);
+    removeEventListener("resize", again);
+    history.replaceState(history.state, "", location.pathname);
+    opener?.focus();
+  };
+  const keys = {
+    ArrowRight: () => show(at + 1), ArrowDown: () => show(at + 1), PageDown: () => show(at + 1), " ": () => show(at + 1),
+    ArrowLeft: () => show(at - 1), ArrowUp: () => show(at - 1), PageUp: () => show(at - 1),
+    Home: () => show(0), End: () => show(slides.length - 1), Escape: close,
+  };
+  const press = event => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+    if (event.key === " " && event.target.matches("button")) return; // it presses the button
+    event.preventDefault();
+    event.stopPropagation(); // Material's own keys
+    keys[event.key]();
+  };
+  const again = () => fit(slides[at]);
+  const bar = document.createElement("div");
+  bar.className = "book-deck-bar";
+  bar.append(button("Previous slide", "←", () => show(at - 1)), place, button("Next slide", "→", () => show(at + 1)),
+    button("Print the slides", "Print", () => print()), button("End the presentation", "Close", close));
+  deck.append(...slides, bar);
+  others.forEach(child => { child.inert = true; });
+  document.body.append(deck);
+  document.documentElement.classList.add("book-presenting");
+  addEventListener("keydown", press, true);
+  addEventListener("resize", again);
+  document$.subscribe(() => { if (!location.search.includes("present") && deck.isConnected) close(); });
+  show(at);
+  deck.focus();
+}

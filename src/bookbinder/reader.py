@@ -1,0 +1,38 @@
+"""What the page's script must know of the code: which blocks each block needs, and where chainrule's wheel lies."""
+
+import html
+import json
+from importlib.metadata import version
+
+from bookbinder.chapter import Chapter
+
+
+def chains(chapter: Chapter) -> list[list[int]]:
+    """For each block the numbers of those that must run before it: its program so far, or its exercise's set-up.
+
+    A check also needs something to check; that is the starter, which a reader fills.
+    """
+    number = {id(block): n for n, block in enumerate(chapter.blocks)}
+    parts = {block.exercise: n for n, block in enumerate(chapter.blocks) if block.exercise}
+    found = []
+    for program in chapter.programs():
+        for at, block in enumerate(program):
+            name, role = block.exercise or ("", "")
+            wanted = {"check": ("setup", "starter"), "setup": ()}.get(role, ("setup",) if role else ())
+            before = [parts[name, other] for other in wanted if (name, other) in parts]
+            found.append(before or [number[id(other)] for other in program[:at]])
+    return found
+
+
+def attributes(chapter: Chapter, root: str) -> str:
+    """The same as attributes of an element of the page.
+
+    Args:
+        chapter: The page.
+        root: Relative address of the site's root.
+    """
+    if not chapter.blocks:
+        return ""
+    wheel = f"{root}dist/chainrule-{version('chainrule')}-py3-none-any.whl"
+    chain = html.escape(json.dumps(chains(chapter), separators=(",", ":")))
+    return f' data-chains="{chain}" data-wheel="{html.escape(wheel)}"'

@@ -1,0 +1,83 @@
+"""What the page's script is told of the code."""
+
+import html
+import json
+import re
+
+from bookbinder import reader
+from bookbinder.chapter import parse
+
+PAGE = """---
+title: T
+description: D.
+---
+# T
+
+```python
+a = 1
+```
+
+Then.
+
+<!--pytest-codeblocks:cont-->
+```python
+b = a
+```
+
+Anew.
+
+```python
+c = 1
+```
+
+!!! exercise "1 · Try"
+    <!-- exercise: try setup -->
+    ```python
+    import math
+    ```
+
+    <!-- exercise: try starter -->
+    ```python
+    x = ...
+    ```
+
+    <!-- exercise: try check -->
+    ```python
+    assert x == math.pi
+    ```
+
+    ??? success "Solution"
+        <!-- exercise: try solution -->
+        ```python
+        x = math.pi
+        ```
+
+        Since.
+
+And on.
+
+```python
+d = 1
+```
+
+More.
+
+<!--pytest-codeblocks:cont-->
+```python
+e = d
+```
+"""
+
+
+def test_a_block_needs_its_program_so_far_and_an_exercise_its_set_up():
+    chapter = parse(PAGE)
+    assert not chapter.faults
+    assert reader.chains(chapter) == [[], [0], [], [], [3], [3, 4], [3], [], [7]]
+
+
+def test_the_attributes_say_it_to_a_script():
+    said = reader.attributes(parse(PAGE), "../../")
+    chains = html.unescape(re.search('data-chains="([^"]*)"', said)[1])
+    assert json.loads(chains) == reader.chains(parse(PAGE))
+    assert re.search(r'data-wheel="\.\./\.\./dist/chainrule-[\d.]+-py3-none-any\.whl"', said)
+    assert reader.attributes(parse(PAGE.split("```")[0]), "./") == ""
