@@ -60,6 +60,13 @@ def report() -> str:
 # --- Counterparts -----------------------------------------------------------------------------------------------
 
 _TABLE = """
+    ops     torch                     add sub mul div neg pow exp log sqrt sin cos abs tanh sigmoid relu
+    ops     torch                     maximum minimum where clip max min sum mean var
+    ops     torch                     logsumexp softmax log_softmax matmul einsum
+    ops     torch                     reshape transpose permute broadcast_to concatenate stack split gather
+    ops     torch.nn.functional       leaky_relu gelu softplus linear pad embedding conv1d conv2d
+    ops     torch.nn.functional       max_pool1d max_pool2d avg_pool1d avg_pool2d batch_norm layer_norm
+    ops     chainrule.torch           cast getitem setitem sum_of_squares
     nn      torch.nn                  Linear Conv1d Conv2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d
     nn      torch.nn                  BatchNorm1d BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential
     nn      torch.nn                  RNN LSTM MultiheadAttention
@@ -73,8 +80,32 @@ _TABLE = """
     optim   torch.nn.utils            clip_grad_norm_
 """
 _ROWS = [line.split() for line in _TABLE.strip().splitlines()]
-#: For every layer, loss, optimiser and schedule of ours the full name of its counterpart.
+#: For every op, layer, loss, optimiser and schedule of ours the full name of its counterpart.
 COUNTERPARTS = {f"{ours}.{name}": f"{theirs}.{name}" for ours, theirs, *names in _ROWS for name in names}
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """`chainrule.ops.cast` for torch tensors: dtype is NumPy's."""
+    import torch
+
+    return x.to(getattr(torch, np.dtype(dtype).name))
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """`chainrule.ops.getitem` for torch tensors."""
+    return x[index]
+
+
+def setitem(x: Any, value: Any, index: Any) -> Any:
+    """`chainrule.ops.setitem` for torch tensors: a copy of x with the value at index."""
+    x = x.clone()
+    x[index] = value
+    return x
+
+
+def sum_of_squares(*xs: Any) -> Any:
+    """`chainrule.ops.sum_of_squares` for torch tensors."""
+    return sum((x * x).sum() for x in xs)
 
 
 def hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:

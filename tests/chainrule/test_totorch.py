@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import chainrule.torch as ct
-from chainrule import data, init, losses, nn, optim, training
+from chainrule import data, init, losses, nn, ops, optim, training
 
 F = torch.nn.functional
 
@@ -30,6 +30,7 @@ def test_table_names_everything_and_nothing_else():
              and issubclass(v, optim.Optimizer | optim.LRScheduler)}  # fmt: skip
     wanted = (layers - {"nn.Module"}) | {f"losses.{k}" for k in losses.__all__} | {"optim.clip_grad_norm_"}
     wanted |= known - {"optim.Optimizer", "optim.LRScheduler"}
+    wanted |= {f"ops.{k}" for k in ops.__all__ if k not in {"cat", *losses.__all__}}
     assert set(ct.COUNTERPARTS) == wanted
     for ours, theirs in ct.COUNTERPARTS.items():
         assert callable(resolve(f"chainrule.{ours}")) and callable(resolve(theirs)), ours
