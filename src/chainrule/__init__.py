@@ -19,7 +19,9 @@ _MODULES = (
 
 
 def __getattr__(name: str) -> Any:
-    """Submodule, imported when first asked for: `import chainrule` needs NumPy only."""
+    """Submodule, or `manual_seed`, imported when first asked for: `import chainrule` needs NumPy only."""
     if name in _MODULES:
         return importlib.import_module(f"chainrule.{name}")
+    if name == "manual_seed":
+        return importlib.import_module("chainrule.init").manual_seed
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -30,6 +30,7 @@ def test_import_needs_numpy_only():
 
 def test_submodules_come_when_asked_for():
     assert run("import chainrule; print(chainrule.functional.linear.__name__)") == ["linear"]
+    assert chainrule.manual_seed is chainrule.init.manual_seed
     with pytest.raises(AttributeError, match="module 'chainrule' has no attribute 'nothing'"):
         chainrule.nothing  # noqa: B018
 
