@@ -2,7 +2,7 @@
 # Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve test test-deep bench check sync chapter lint font clean help
+.PHONY: site serve test test-deep bench gpu check sync chapter lint font clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -53,6 +53,9 @@ chapter: $(STAMP)  ## make chapter NAME=part/name: a new chapter that passes, in
 
 bench: $(STAMP)  ## measure: engine and build
 	@$(BIN)/python -m bench
+
+gpu: $(STAMP)  ## measure on the CUDA or MPS device there is, and keep the record
+	@$(BIN)/python -m bench.gpu --record
 
 font: $(STAMP)  ## cut the math font anew from the package that carries STIX Two Math
 	@$(BIN)/pip download --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --only-binary :all: -d .cache/font ziamath==0.13

@@ -167,7 +167,7 @@ def differences_to_torch(
     yours = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
     values, rng = [0.0], np.random.default_rng(seed)
     for out, wanted in zip(_flat(ours(*mine)), _flat(theirs(*yours)), strict=True):
-        values.append(_difference("the value", out.numpy(), wanted.detach().numpy()))
+        values.append(_difference("the value", out.numpy(), wanted.detach().cpu().numpy()))
         if wanted.requires_grad:
             g = np.asarray(rng.standard_normal(out.shape), dtype=out.dtype)
             out.backward(g, retain_graph=True)
@@ -176,9 +176,9 @@ def differences_to_torch(
     for name, x, y in _named(ours, theirs, mine, yours):
         if y.grad is not None:
             got = np.zeros(x.shape, x.dtype) if x.grad is None else x.grad.numpy()
-            found[f"the gradient of {name}"] = _difference(name, got, y.grad.numpy())
+            found[f"the gradient of {name}"] = _difference(name, got, y.grad.cpu().numpy())
         elif not x.requires_grad:  # batch norm has moved its buffers
-            found[name] = _difference(name, x.numpy(), y.numpy())
+            found[name] = _difference(name, x.numpy(), y.detach().cpu().numpy())
     return found
 
 
