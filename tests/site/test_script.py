@@ -65,7 +65,7 @@ def test_slides_turn_by_keys_fit_the_screen_and_print(visit, axe, path):
     page = visit.open(path)
     button = page.get_by_role("button", name="Slides")
     button.click()
-    deck = page.get_by_role("dialog")
+    deck = page.get_by_role("dialog", name=re.compile("^Slides: "))
     deck.wait_for()
     count = page.locator(".book-slide").count()
     shown = page.locator(".book-slide--shown")
@@ -90,7 +90,12 @@ def test_slides_turn_by_keys_fit_the_screen_and_print(visit, axe, path):
 def test_an_address_opens_the_slides(visit):
     page = visit.open(DECKS[0] + "?present=3")
     page.locator(".book-slide--shown").wait_for()
-    assert page.get_by_role("dialog").locator("output").inner_text().startswith("3 /")
+    assert (
+        page.get_by_role("dialog", name=re.compile("^Slides: "))
+        .locator("output")
+        .inner_text()
+        .startswith("3 /")
+    )
 
 
 def test_what_was_read_is_remembered(visit):
@@ -100,10 +105,10 @@ def test_what_was_read_is_remembered(visit):
     page = visit.open(path)
     title = page.locator("h1").evaluate("e => e.firstChild.textContent.trim()")
     page.locator(".md-footer").scroll_into_view_if_needed()
-    page.wait_for_function("localStorage.getItem('book-read')")
+    page.wait_for_function("() => localStorage.getItem('book-read')")
     assert json.loads(page.evaluate("localStorage.getItem('book-read')")) == [path.lstrip("/")]
     page = visit.open("/")
     assert page.locator(".book-continue").inner_text() == f"Go on with “{title}”"
+    assert visit.faults() == [] and page.context.cookies() == []
     page.locator(".book-continue").click()
     page.wait_for_url(f"**{path}")
-    assert visit.faults() == [] and page.context.cookies() == []

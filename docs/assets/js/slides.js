@@ -84,6 +84,7 @@ export function present(opener) {
     document.documentElement.classList.remove("book-presenting");
     removeEventListener("keydown", press, true);
     removeEventListener("resize", again);
+    removeEventListener("popstate", close);
     history.replaceState(history.state, "", location.pathname);
     opener?.focus();
   };
@@ -103,14 +104,14 @@ export function present(opener) {
   const bar = document.createElement("div");
   bar.className = "book-deck-bar";
   bar.append(button("Previous slide", "←", () => show(at - 1)), place, button("Next slide", "→", () => show(at + 1)),
-    button("Print the slides", "Print", () => print()), button("End the presentation", "Close", close));
+    button("Print the slides", "Print", () => print()), button("Close the slides", "Close", close));
   deck.append(...slides, bar);
   others.forEach(child => { child.inert = true; });
   document.body.append(deck);
   document.documentElement.classList.add("book-presenting");
   addEventListener("keydown", press, true);
   addEventListener("resize", again);
-  document$.subscribe(() => { if (!location.search.includes("present") && deck.isConnected) close(); });
+  addEventListener("popstate", close); // back leads to another page
   show(at);
   deck.focus();
 }
