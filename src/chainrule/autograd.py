@@ -20,8 +20,6 @@ import numpy as np
 
 from chainrule.tensor import Tensor, as_array, wrap
 
-_FLOAT64 = np.dtype(np.float64)
-_PLAIN = (np.ndarray, float, int, bool, str, type(None))  # inputs that a rule gets as they are
 _recording = True  # False inside no_grad()
 _clock = 0  # how many changes in place there have been
 _changes: dict[int, int] = {}  # id of an array -> what the clock showed when it was last changed in place
@@ -42,10 +40,10 @@ class Node:
 
     __slots__ = ("op", "parents", "vjps", "shape", "dtype", "born", "grad")
 
-    def __init__(self, op: str, edges: list[tuple[Node, Callable[..., Any]]], value: np.ndarray):
+    def __init__(self, op: str, parents: list[Node], vjps: list[Callable[..., Any]], value: np.ndarray):
         self.op = op
-        self.parents = [parent for parent, _ in edges]
-        self.vjps: list[Callable[..., Any]] | None = [vjp for _, vjp in edges]
+        self.parents = parents
+        self.vjps: list[Callable[..., Any]] | None = vjps
         self.shape = value.shape
         self.dtype = value.dtype
         self.born = _clock
@@ -68,8 +66,7 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The function of Tensors, arrays and numbers. `rule` itself stays within reach as its attribute `rule`.
     """
-    arrange = _arranger(rule)
-    arity = rule.__code__.co_argcount
+    arrange, name, arity = _arranger(rule), rule.__name__, rule.__code__.co_argcount
 
     @functools.wraps(rule)
     def op(*inputs: Any, **options: Any) -> Tensor:
@@ -79,15 +76,18 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
         try:
             value, *vjps = rule(*arrays, **options)
         except ValueError as error:
-            raise ValueError(_explain(rule.__name__, arrays, error)) from None
+            raise ValueError(_explain(name, arrays, error)) from None
         out = wrap(value)
-        if out._data.dtype is _FLOAT64 and not _wants_float64(arrays, options):
+        if out._data.dtype == np.float64 and not _wants_float64(arrays, options):
             out._data = out._data.astype(np.float32)
         if _recording:
-            pairs = zip(inputs, vjps, strict=False)
-            edges = [(x.node, vjp) for x, vjp in pairs if vjp and isinstance(x, Tensor) and x.node]
-            if edges and out._data.dtype.kind == "f":
-                out.node = Node(rule.__name__, edges, out._data)
+            parents, wanted = [], []
+            for x, vjp in zip(inputs, vjps):  # noqa: B905  (strict= costs more than the loop)
+                if isinstance(x, Tensor) and x.node and vjp:
+                    parents.append(x.node)
+                    wanted.append(vjp)
+            if parents and out._data.dtype.kind == "f":
+                out.node = Node(name, parents, wanted, out._data)
         return out
 
     op.rule = rule  # type: ignore[attr-defined]
@@ -96,8 +96,6 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 def _operand(x: Any) -> Any:
     """An input that is no Tensor, such that it never makes a result wider: numbers become Python's."""
-    if type(x) in _PLAIN:
-        return x
     if isinstance(x, np.generic):
         return x.item()
     return as_array(x) if isinstance(x, (list, tuple)) else x
@@ -184,7 +182,7 @@ def toposort(root: Node) -> list[Node]:
             order.append(stack.pop())
         elif node not in seen:
             seen.add(node)
-            stack += [node, None, *node.parents]
+            stack += (node, None, *node.parents)
     return order[::-1]
 
 
@@ -222,11 +220,13 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
     for node in toposort(root):
         if node.op == "leaf":
             continue
-        g = grads.pop(node)
         if node.vjps is None or node.born != _clock:
             check_fresh(node)
+        g = grads.pop(node)
         for parent, vjp in zip(node.parents, node.vjps or (), strict=True):
-            part = unbroadcast(vjp(g), parent.shape).astype(parent.dtype, copy=False)
+            part = vjp(g)
+            if part.shape != parent.shape or part.dtype is not parent.dtype:
+                part = unbroadcast(part, parent.shape).astype(parent.dtype, copy=False)
             grads[parent] = grads[parent] + part if parent in grads else part
         node.vjps = node.vjps if retain_graph else None
     for leaf, g in grads.items():  # those of all others are used up

@@ -7,6 +7,7 @@ array and g its gradient's.
 
 from __future__ import annotations
 
+import collections
 import copy
 import math
 from collections.abc import Iterable
@@ -48,7 +49,7 @@ class Optimizer:
         given = self._checked(params)
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.state: dict[Tensor, dict[str, Any]] = collections.defaultdict(dict)
         self.param_groups = [defaults | group | {"params": list(group["params"])} for group in groups]
         self._scratch: dict[Tensor, tuple[np.ndarray, np.ndarray]] = {}
         self._room: dict[np.dtype, np.ndarray] = {}
@@ -82,17 +83,18 @@ class Optimizer:
     def step(self) -> None:
         """Change every parameter that has a gradient by one step."""
         for group in self.param_groups:
-            decay = 0.0 if self.decoupled else group["weight_decay"]
+            decay, climb = 0.0 if self.decoupled else group["weight_decay"], group["maximize"]
             for tensor in group["params"]:
-                if tensor.grad is None:
+                grad = tensor.grad
+                if grad is None:
                     continue
-                p, g = tensor._data, tensor.grad._data
+                p, g = tensor._data, grad._data
                 scratch, tmp = self._scratch.get(tensor) or self._two_scratch_arrays(tensor)
-                if group["maximize"]:
+                if climb:
                     g = np.negative(g, scratch)
                 if decay:
                     g = np.add(np.multiply(p, decay, tmp), g, scratch)
-                self.update(p, g, self.state.setdefault(tensor, {}), tmp, group)
+                self.update(p, g, self.state[tensor], tmp, group)
                 note_change(p)
 
     def update(self, p: Any, g: Any, state: dict[str, Any], tmp: Any, group: dict[str, Any]) -> None:
@@ -124,7 +126,8 @@ class Optimizer:
         for group, options in zip(self.param_groups, theirs, strict=True):
             group.update(options | {"params": group["params"]})
         order = self._parameters()
-        self.state = {order[int(i)]: copy.deepcopy(held) for i, held in state_dict["state"].items()}
+        self.state.clear()
+        self.state |= {order[int(i)]: copy.deepcopy(held) for i, held in state_dict["state"].items()}
 
     def __repr__(self) -> str:
         shown = (", ".join(f"{k}={v}" for k, v in g.items() if k != "params") for g in self.param_groups)

@@ -138,7 +138,7 @@ class Tensor:
                 f"a gradient needs a float dtype, this tensor holds {self.dtype}: write 1.0 instead of 1, or pass dtype"
             )
         if wanted != self.requires_grad:
-            self.node = autograd.Node("leaf", [], self._data) if wanted else None
+            self.node = autograd.Node("leaf", [], [], self._data) if wanted else None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """This tensor, with requires_grad set."""
