@@ -2,7 +2,7 @@
 # Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve test test-deep bench gpu check sync chapter lint font clean help
+.PHONY: site serve test test-deep bench gpu check sync chapter lint font links publish-notebooks report-failure clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -12,8 +12,11 @@ PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do python$$v -c '' 2>/dev/null &
 ifeq ($(PYTHON),)
 PYTHON := python3
 endif
+# VERSIONS=oldest, newest, coming or colab sets up with these instead of the tested ones; the weekly run does.
+CONSTRAINTS := $(if $(VERSIONS),.ci/versions/$(VERSIONS).txt,constraints.txt)
+PRE := $(if $(filter coming,$(VERSIONS)),--pre)
 # Written last, so that a half-made environment is rebuilt; named after what it was made from.
-KEY := $(shell cat pyproject.toml src/bookbinder/pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+KEY := $(shell cat pyproject.toml src/bookbinder/pyproject.toml $(CONSTRAINTS) | cksum | cut -d' ' -f1)
 STAMP := $(VENV)/made-$(KEY)
 export NO_MKDOCS_2_WARNING := 1
 
@@ -23,8 +26,8 @@ $(STAMP):
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; the packages are a large download, see README.md)"
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt hatchling editables
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[torch,book,site,test]' -e src/bookbinder
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) $(PRE) -c $(CONSTRAINTS) hatchling editables
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) $(PRE) -c $(CONSTRAINTS) --no-build-isolation -e '.[torch,book,site,test]' -e src/bookbinder
 	@touch $@
 
 site: $(STAMP)  ## run what is stale and build the book into site/
@@ -63,6 +66,17 @@ font: $(STAMP)  ## cut the math font anew from the package that carries STIX Two
 
 lint: $(STAMP)
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check --exclude nasty src tests bench && $(BIN)/codespell -L multline --skip '*.txt,*.svg,*.woff2' docs src README.md
+
+links: $(STAMP)  ## look whether links to other sites still lead somewhere (weekly, not in the build)
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) linkchecker
+	@$(BIN)/mkdocs build
+	@$(BIN)/linkchecker --no-status --check-extern --no-warnings site/index.html
+
+publish-notebooks:  # in the workflow that publishes
+	@.ci/publish-notebooks
+
+report-failure:  # in the weekly workflow
+	@gh issue create --title "The weekly run failed" --body "What people have by now and the book no longer agree: $(RUN_URL)"
 
 clean:  ## remove what make made
 	rm -rf $(VENV) site .cache docs/assets/figures dist
