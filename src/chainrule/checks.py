@@ -67,28 +67,24 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
     weights = None if out.size == 1 else rng.standard_normal(out.shape)
     grads = _analytic(f, weights if weights is not None else np.ones(out.shape), arrays)
 
-    def difference(steps: dict[int, np.ndarray]) -> float:
-        ahead = [x + eps * steps[i] if i in steps else x for i, x in enumerate(arrays)]
-        behind = [x - eps * steps[i] if i in steps else x for i, x in enumerate(arrays)]
-        return (_scalar(f, weights, ahead) - _scalar(f, weights, behind)) / (2 * eps)
+    def compare(where: str, steps: dict[int, np.ndarray]) -> float:
+        def at(h: float) -> float:
+            return _scalar(f, weights, [x + h * steps[i] if i in steps else x for i, x in enumerate(arrays)])
 
-    directions = {i: rng.standard_normal(arrays[i].shape) for i in free}
-    along = float(np.sum([(grads[i] * v).sum() for i, v in directions.items()]))
-    worst = _compare("along a random direction", along, difference(directions), tol)
+        got = sum(float((grads[i] * v).sum()) for i, v in steps.items())
+        wanted = (at(eps) - at(-eps)) / (2 * eps)
+        error = abs(got - wanted) / max(1.0, abs(wanted))
+        if not error <= tol:
+            raise AssertionError(f"gradient {where}: backward() says {got:.9g}, differences say {wanted:.9g}")
+        return error
+
+    worst = compare("along a random direction", {i: rng.standard_normal(arrays[i].shape) for i in free})
     for i in free:
         for at in np.ndindex(arrays[i].shape):
             step = np.zeros(arrays[i].shape)
             step[at] = 1.0
-            where = f"in input {i} at {at}"
-            worst = max(worst, _compare(where, float(grads[i][at]), difference({i: step}), tol))
+            worst = max(worst, compare(f"in input {i} at {at}", {i: step}))
     return worst
-
-
-def _compare(where: str, got: float, wanted: float, tol: float) -> float:
-    error = abs(got - wanted) / max(1.0, abs(wanted))
-    if not error <= tol:
-        raise AssertionError(f"gradient {where}: backward() says {got:.9g}, differences say {wanted:.9g}")
-    return error
 
 
 def hessian_vector_product(f: Function, x: Any, v: Any, eps: float = 1e-6) -> np.ndarray:

@@ -66,7 +66,8 @@ _TABLE = """
     ops     torch                     reshape transpose permute broadcast_to concatenate stack split gather
     ops     torch.nn.functional       leaky_relu gelu softplus linear pad embedding conv1d conv2d
     ops     torch.nn.functional       max_pool1d max_pool2d avg_pool1d avg_pool2d batch_norm layer_norm
-    ops     chainrule.torch           cast getitem setitem sum_of_squares
+    ops     operator                  getitem
+    ops     chainrule.torch           cast setitem sum_of_squares
     nn      torch.nn                  Linear Conv1d Conv2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d
     nn      torch.nn                  BatchNorm1d BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential
     nn      torch.nn                  RNN LSTM MultiheadAttention
@@ -89,11 +90,6 @@ def cast(x: Any, dtype: Any) -> Any:
     import torch
 
     return x.to(getattr(torch, np.dtype(dtype).name))
-
-
-def getitem(x: Any, index: Any) -> Any:
-    """`chainrule.ops.getitem` for torch tensors."""
-    return x[index]
 
 
 def setitem(x: Any, value: Any, index: Any) -> Any:
@@ -291,10 +287,13 @@ class TorchTrainer(Trainer):
 
     def save(self, path: Any) -> None:
         """Write the state to a file."""
-        self.torch.save(self.state() | {"torch": self.torch.get_rng_state()}, path)
+        torch = self.torch
+        seeds = {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+        torch.save(self.state() | seeds, path)
 
     def load(self) -> dict[str, Any]:
         """Read the state from the checkpoint."""
         state = self.torch.load(self.checkpoint, weights_only=True, map_location="cpu")
         self.torch.set_rng_state(state["torch"])
+        self.torch.cuda.set_rng_state_all(state["cuda"][: self.torch.cuda.device_count()])
         return state

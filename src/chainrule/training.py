@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def fit(
 
     Raises:
         RuntimeError: if a loss is NaN or infinite.
-        ValueError: if data gives no batch.
+        ValueError: if data or validation gives no batch, or for another schedule_each.
     """
     return Trainer(model, data, loss, optimizer, epochs, **options).run()
 
@@ -89,6 +90,8 @@ class Trainer:
             self.data = batches(*self.data, batch_size=self.batch_size, generator=self.generator)
         if isinstance(self.validation, tuple):
             self.validation = batches(*self.validation, batch_size=self.batch_size, shuffle=False)
+        if self.schedule_each not in ("epoch", "batch"):
+            raise ValueError(f"fit: schedule_each is 'epoch' or 'batch', got {self.schedule_each!r}")
         stop = self.early_stopping
         stop = self.early_stopping = EarlyStopping(stop) if isinstance(stop, int) else stop
         if self.checkpoint and Path(self.checkpoint).exists():
@@ -102,8 +105,7 @@ class Trainer:
                     self.save(part)
                     os.replace(part, self.checkpoint)  # all or nothing: what was there survives a crash
         finally:
-            if bar is not None:
-                bar.close()
+            bar.close()
         if self.best is not None:
             self.model.load_state_dict(self.best)
         return self.history
@@ -119,8 +121,7 @@ class Trainer:
             count += len(x)
             if self.schedule is not None and self.schedule_each == "batch":
                 self.schedule.step()
-            if bar is not None:
-                bar.update()
+            bar.update()
         if count == 0:
             raise ValueError("fit: data gave no batches; a generator can be gone through only once")
         record = {"loss": _finite(float(total) / count, f"epoch {number}"), "lr": rate} | self.evaluate()
@@ -132,8 +133,7 @@ class Trainer:
         """Add an epoch to the history, and keep the parameters if they are the best so far."""
         for name, value in record.items():
             self.history.setdefault(name, []).append(value)
-        if bar is not None:
-            bar.set_postfix({name: f"{value:.4g}" for name, value in record.items()})
+        bar.set_postfix({name: f"{value:.4g}" for name, value in record.items()})
         stop = self.early_stopping
         if isinstance(stop, EarlyStopping):
             stop(record.get("val_loss", record["loss"]))
@@ -144,15 +144,18 @@ class Trainer:
         if self.validation is None:
             return {}
         self.model.eval()
-        sums, count = [0.0, 0.0], 0
+        measures = {"val_loss": self.loss} | (
+            {f"val_{self.metric.__name__}": self.metric} if self.metric else {}
+        )
+        seen, sizes = [], []
         with self.without_gradient():
             for x, y in self.validation:
                 output, y = self.model(self.place(x)), self.place(y)
-                sums[0] += float(self.loss(output, y)) * len(x)
-                sums[1] += float(self.metric(output, y)) * len(x) if self.metric else 0
-                count += len(x)
-        names = ["val_loss"] + ([f"val_{self.metric.__name__}"] if self.metric else [])
-        return {name: value / max(count, 1) for name, value in zip(names, sums, strict=False)}
+                seen.append([float(measure(output, y)) for measure in measures.values()])
+                sizes.append(len(x))
+        if not seen:
+            raise ValueError("fit: validation gave no batches; a generator can be gone through only once")
+        return dict(zip(measures, np.average(seen, 0, sizes).tolist(), strict=True))
 
     # What is different for PyTorch.
 
@@ -231,15 +234,13 @@ def _finite(value: float, where: str) -> float:
 
 
 def _bar(run: Trainer) -> Any:
-    """A progress bar over the batches of all epochs; None if it is not wanted or tqdm is not there."""
-    if not run.progress:
-        return None
+    """A progress bar over the batches of all epochs; one that shows nothing if it is not wanted or tqdm missing."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # in a notebook without widgets tqdm complains, and works
             from tqdm.auto import tqdm
     except ImportError:
-        return None
+        return SimpleNamespace(**dict.fromkeys(("update", "set_postfix", "close"), lambda *_: None))
     size = len(run.data) if hasattr(run.data, "__len__") else 0
-    done = len(run.history.get("loss", ()))
-    return tqdm(total=size * run.epochs or None, initial=size * done, desc="fit", unit="batch")
+    about = {"total": size * run.epochs or None, "initial": size * len(run.history.get("loss", ()))}
+    return tqdm(**about, desc="fit", unit="batch", disable=not run.progress)

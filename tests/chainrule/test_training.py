@@ -227,6 +227,7 @@ def test_nan_is_named_before_it_reaches_the_parameters():
     "given, options, error, message",
     [
         (iter(()), {}, ValueError, "data gave no batches"),
+        (None, {"validation": iter(())}, ValueError, "validation gave no batches"),
         ((np.ones((0, 2)), np.ones(0)), {}, ValueError, "at least one example"),
         ((np.ones((3, 2)), np.ones(4)), {}, ValueError, "one length"),
         (None, {"rate": 3}, TypeError, "rate"),
