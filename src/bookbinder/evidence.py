@@ -12,7 +12,7 @@ NOTATION = Path("reference", "notation.md")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[,_]\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)", re.I)
 # Numbers that count no result: places in a text, and links with what they are called.
 _PLACE = re.compile(
-    r"\b(?:chapters?|sections?|exercises?|equations?|figures?|parts?|pages?|pp?\.|volumes?|python|unit)\s*"
+    r"\b(?:chapters?|sections?|exercises?|exhibits?|equations?|figures?|parts?|pages?|pp?\.|volumes?|python|unit)\s*"
     r"\d[\d.]*(?:(?:,| and| to|–|-)\s*\d[\d.]*)*|\]\([^)]*\)|<[^>]*>|^\s*(?:\d+\.|(?:!!!|\?\?\?).*)|\{[^}]*\}",
     re.I,
 )
