@@ -170,3 +170,63 @@ document$.subscribe(() => {
   buttons.append(" ", button);
   if (new URLSearchParams(location.search).has("present")) present();
 });
+
+// Frames: the figures of one block behind a comment `play: what changes`, shown one at a time by a slider.
+// Every frame was computed by the block above; without this script they stand below one another.
+document$.subscribe(() => {
+  const comments = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_COMMENT);
+  while (comments.nextNode()) {
+    const name = comments.currentNode.data.match(/^\s*play:\s*(.*?)\s*$/)?.[1];
+    let output = name && comments.currentNode.parentElement.firstElementChild;
+    while (output && !(output.matches(".book-output") && comments.currentNode.compareDocumentPosition(output) & 4)) {
+      output = output.nextElementSibling;
+    }
+    const frames = output ? [...output.querySelectorAll(".book-figure")] : [];
+    if (frames.length > 1 && !output.querySelector(".book-play")) play(output, frames, name);
+  }
+});
+
+function play(output, frames, name) {
+  const bar = document.createElement("div");
+  bar.className = "book-play";
+  const label = document.createElement("label");
+  const slider = document.createElement("input");
+  const said = document.createElement("output");
+  Object.assign(slider, { type: "range", min: 0, max: frames.length - 1, value: 0 });
+  label.append(name, slider);
+  const titles = frames.map(frame => frame.querySelector("img").alt);
+  const show = () => {
+    frames.forEach((frame, n) => { frame.hidden = n !== slider.valueAsNumber; });
+    said.textContent = slider.ariaValueText = `${slider.valueAsNumber + 1} of ${frames.length}: ${titles[slider.valueAsNumber]}`;
+  };
+  slider.addEventListener("input", show);
+  bar.append(label);
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) bar.append(runner(slider, show));
+  bar.append(said);
+  output.prepend(bar);
+  show();
+}
+
+function runner(slider, show) {
+  const button = document.createElement("button");
+  let timer = 0;
+  const set = on => {
+    clearInterval(timer);
+    timer = on ? setInterval(step, 900) : 0;
+    button.textContent = on ? "Stop" : "Play";
+  };
+  const step = () => {
+    slider.valueAsNumber += 1;
+    show();
+    if (slider.value === slider.max || !slider.isConnected) set(false);
+  };
+  button.type = "button";
+  button.addEventListener("click", () => {
+    if (!timer && slider.value === slider.max) slider.value = 0;
+    show();
+    set(!timer);
+  });
+  slider.addEventListener("input", () => set(false));
+  set(false);
+  return button;
+}
