@@ -54,7 +54,9 @@ sync: $(STAMP)  ## write package source into the chapters that show it
 chapter: $(STAMP)  ## make chapter NAME=part/name: a new chapter that passes, in the nav
 	@$(BIN)/python -m bookbinder new $(NAME)
 
-bench: $(STAMP)  ## measure: engine and build
+bench: $(STAMP)  ## measure: engine (beside other engines, where they can be installed) and build
+	@test -x .cache/bench/bin/pip || $(PYTHON) -m venv .cache/bench
+	@grep -o '^[a-z].*' bench/requirements.txt | while read -r peer; do .cache/bench/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt $$peer || echo "bench: without $$peer"; done
 	@$(BIN)/python -m bench
 
 gpu: $(STAMP)  ## measure on the CUDA or MPS device there is, and keep the record

@@ -1,12 +1,16 @@
-"""One training step (forward, backward, update) in float32: chainrule and NumPy by hand against PyTorch eager = 1.
+"""One training step (forward, backward, update) in float32, relative to PyTorch eager = 1: chainrule and other engines.
 
-The contenders start from the same parameters, and their gradients are compared before anything is timed. They take
-turns within each round; what is quoted is the median over rounds of the time relative to PyTorch's in that round.
+All start from the same parameters and see the same batch; gradients are compared before anything is timed. They take
+turns within each round, and what is quoted is the median over rounds of the time relative to PyTorch's in that round.
+With one thread the process is tied to one core and its processor time counts, which the machine's other work leaves
+alone; with more the clock on the wall does.
 
     python -m bench engine                 the table
     python -m bench engine --threads=2     with two threads
-    python -m bench engine --record        the same, and write bench/records/engine.json
+    python -m bench engine --record        the same, written to docs/reference/records/speed.json and its page
+    python -m bench engine --page          the page again, from the record there is
     python -m bench engine --quick         fewer rounds
+    python -m bench engine --no-peers      without the other engines
 """
 
 import hashlib
@@ -14,9 +18,9 @@ import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,22 +29,20 @@ import torch
 import torch.nn.functional as F
 
 import chainrule
-from chainrule import Tensor, ops
+from bench.peers import PEERS, Task
+from chainrule import Tensor, nn, ops
 from chainrule.optim import SGD
 
-HERE = Path(__file__).parent
-SOURCE = Path(chainrule.__file__).parent
+ROOT = Path(__file__).parent.parent
+RECORD = ROOT / "docs" / "reference" / "records" / "speed.json"
+PAGE = ROOT / "docs" / "reference" / "speed.md"
+MEASURED = ("tensor", "autograd", "ops", "nn", "optim")  # the modules that a step runs through
 LR, DECAY = 1e-3, 1e-4
+THREADS = int(os.environ.get("BENCH_THREADS", "1"))
+clock = time.process_time if THREADS == 1 else time.perf_counter
 
 
-@dataclass
-class Step:
-    """One step, told to each contender as a function without arguments that returns the gradients."""
-
-    name: str
-    contenders: dict[str, Callable[[], list[np.ndarray]]]
-    must: float
-    aim: float
+# --- Tasks ------------------------------------------------------------------------------------------------------
 
 
 def parameters(rng, *shapes):
@@ -51,9 +53,55 @@ def parameters(rng, *shapes):
     ]
 
 
-def in_torch(arrays, loss):
-    """Step of PyTorch with its leanest loop over the parameters."""
-    params = [torch.tensor(a, requires_grad=True) for a in arrays]
+def small_mlp(batch=100):
+    """2-16-16-1 on two moons, hinge loss and L2 penalty: micrograd's demonstration."""
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, np.pi, batch)
+    y = np.where(np.arange(batch) % 2, 1.0, -1.0).astype(np.float32)
+    x = np.stack([y * np.cos(angle) + (y < 0), y * np.sin(angle) + (y < 0) / 2], 1).astype(np.float32)
+    x += rng.normal(0, 0.1, x.shape).astype(np.float32)
+    arrays = parameters(rng, (16, 2), (16,), (16, 16), (16,), (1, 16), (1,))
+    return Task("hinge", arrays, x, y[:, None], LR, DECAY)
+
+
+def mlp(batch):
+    """784-128-64-10, cross-entropy."""
+    rng = np.random.default_rng(1)
+    x, y = rng.random((batch, 784), dtype=np.float32), rng.integers(0, 10, batch)
+    arrays = parameters(rng, (128, 784), (128,), (64, 128), (64,), (10, 64), (10,))
+    return Task("mlp", arrays, x, y, LR, DECAY)
+
+
+def cnn(side, batch=64):
+    """3x3x16, pool, 3x3x32, pool, linear; cross-entropy."""
+    rng = np.random.default_rng(2)
+    x, y = rng.random((batch, 1, side, side), dtype=np.float32), rng.integers(0, 10, batch)
+    arrays = parameters(rng, (16, 1, 3, 3), (16,), (32, 16, 3, 3), (32,), (10, 32 * (side // 4) ** 2), (10,))
+    return Task("cnn", arrays, x, y, LR, DECAY)
+
+
+# --- Contenders -------------------------------------------------------------------------------------------------
+
+
+def in_torch(task, compiled=False):
+    """PyTorch, with functions of torch.nn.functional and its leanest loop over the parameters."""
+    params = [torch.tensor(a, requires_grad=True) for a in task.arrays]
+    x, y = torch.tensor(task.x), torch.tensor(task.y)
+
+    def block(z, w, b):
+        return F.max_pool2d(torch.relu(F.conv2d(z, w, b, padding=1)), 2)
+
+    def loss(p):
+        if task.kind == "cnn":
+            return F.cross_entropy(
+                F.linear(block(block(x, p[0], p[1]), p[2], p[3]).flatten(1), p[4], p[5]), y
+            )
+        z = F.linear(torch.relu(F.linear(torch.relu(F.linear(x, p[0], p[1])), p[2], p[3])), p[4], p[5])
+        if task.kind == "hinge":
+            return torch.relu(1 - y * z).mean() + DECAY * sum((w * w).sum() for w in p)
+        return F.cross_entropy(z, y)
+
+    loss = torch.compile(loss) if compiled else loss
 
     def step():
         for p in params:
@@ -67,10 +115,74 @@ def in_torch(arrays, loss):
     return step
 
 
-def in_chainrule(arrays, loss):
-    """Step of chainrule with its own optimiser."""
-    params = [Tensor(a, requires_grad=True) for a in arrays]
+def model(task, nn):
+    """The network of a task from layers, in torch.nn or chainrule.nn, with nothing but names alike."""
+    shapes = [a.shape for a in task.arrays[::2]]
+    if task.kind != "cnn":
+        linear = [nn.Linear(shape[1], shape[0]) for shape in shapes]
+        return nn.Sequential(linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2])
+    conv = [nn.Conv2d(shape[1], shape[0], 3, padding=1) for shape in shapes[:2]]
+    pool = nn.MaxPool2d(2)
+    last = nn.Linear(shapes[2][1], shapes[2][0])
+    return nn.Sequential(conv[0], nn.ReLU(), pool, conv[1], nn.ReLU(), pool, nn.Flatten(), last)
+
+
+def in_torch_nn(task):
+    """PyTorch as most write it: layers of torch.nn, torch.optim.SGD."""
+    net = model(task, torch.nn)
+    net.load_state_dict(dict(zip(net.state_dict(), map(torch.tensor, task.arrays), strict=True)))
+    optimizer, x, y = torch.optim.SGD(net.parameters(), lr=LR), torch.tensor(task.x), torch.tensor(task.y)
+
+    def step():
+        optimizer.zero_grad()
+        z = net(x)
+        if task.kind == "hinge":
+            loss = torch.relu(1 - y * z).mean() + DECAY * sum((w * w).sum() for w in net.parameters())
+        else:
+            loss = F.cross_entropy(z, y)
+        loss.backward()
+        optimizer.step()
+        return [p.grad.numpy() for p in net.parameters()]
+
+    return step
+
+
+def in_chainrule_nn(task):
+    """chainrule with layers and optimiser, as a chapter would write it."""
+    net = model(task, nn)
+    net.load_state_dict(dict(zip(net.state_dict(), task.arrays, strict=True)))
+    optimizer = SGD(net.parameters(), lr=LR)
+
+    def step():
+        optimizer.zero_grad()
+        z = net(task.x)
+        if task.kind == "hinge":
+            loss = ops.hinge_loss(z, task.y) + DECAY * ops.sum_of_squares(*net.parameters())
+        else:
+            loss = ops.cross_entropy(z, task.y)
+        loss.backward()
+        optimizer.step()
+        return [p.grad.numpy() for p in net.parameters()]
+
+    return step
+
+
+def in_chainrule(task):
+    """chainrule, with functions and its own optimiser."""
+    params, x, y = [Tensor(a, requires_grad=True) for a in task.arrays], task.x, task.y
     optimizer = SGD(params, lr=LR)
+
+    def block(z, w, b):
+        return ops.max_pool2d(ops.relu(ops.conv2d(z, w, b, padding=1)), 2)
+
+    def loss(p):
+        if task.kind == "cnn":
+            z = block(block(x, p[0], p[1]), p[2], p[3])
+            return ops.cross_entropy(ops.linear(z.flatten(1), p[4], p[5]), y)
+        z = ops.linear(ops.relu(ops.linear(ops.relu(ops.linear(x, p[0], p[1])), p[2], p[3])), p[4], p[5])
+        if task.kind == "hinge":
+            return ops.hinge_loss(z, y) + DECAY * ops.sum_of_squares(*p)
+        return ops.cross_entropy(z, y)
 
     def step():
         optimizer.zero_grad()
@@ -81,178 +193,188 @@ def in_chainrule(arrays, loss):
     return step
 
 
-def small_mlp(batch=100):
-    """2-16-16-1 on two moons, hinge loss and L2 penalty: micrograd's demonstration."""
-    rng = np.random.default_rng(0)
-    angle = rng.uniform(0, np.pi, batch)
-    y = np.where(np.arange(batch) % 2, 1.0, -1.0).astype(np.float32)
-    x = np.stack([y * np.cos(angle) + (y < 0), y * np.sin(angle) + (y < 0) / 2], 1).astype(np.float32)
-    x += rng.normal(0, 0.1, x.shape).astype(np.float32)
-    arrays = parameters(rng, (16, 2), (16,), (16, 16), (16,), (1, 16), (1,))
-    y = y[:, None]
-    tx, ty = torch.tensor(x), torch.tensor(y)
+def by_hand(task):
+    """NumPy, with the derivatives worked out on paper."""
+    if task.kind == "cnn":
+        raise NotImplementedError("is not written for convolutions")
+    mine, x, y, batch = [a.copy() for a in task.arrays], task.x, task.y, len(task.x)
 
-    def theirs(p):
-        z = F.linear(torch.relu(F.linear(torch.relu(F.linear(tx, p[0], p[1])), p[2], p[3])), p[4], p[5])
-        return torch.relu(1 - ty * z).mean() + DECAY * sum((w * w).sum() for w in p)
+    def outer(z):
+        """Loss, and its gradient at the scores."""
+        if task.kind == "hinge":
+            short = 1 - y * z
+            penalty = sum(float(np.vdot(w, w)) for w in mine)
+            return np.maximum(short, 0).mean() + DECAY * penalty, -y * (short > 0) / batch
+        z = z - z.max(1, keepdims=True)
+        p = np.exp(z)
+        total = p.sum(1, keepdims=True)
+        g = p / total
+        g[np.arange(batch), y] -= 1
+        return (np.log(total[:, 0]) - z[np.arange(batch), y]).mean(), g / batch
 
-    def ours(p):
-        z = ops.linear(ops.relu(ops.linear(ops.relu(ops.linear(x, p[0], p[1])), p[2], p[3])), p[4], p[5])
-        return ops.hinge_loss(z, y) + DECAY * ops.sum_of_squares(*p)
-
-    mine = [a.copy() for a in arrays]
-
-    def by_hand():
+    def step():
         w1, b1, w2, b2, w3, b3 = mine
         a1 = np.maximum(x @ w1.T + b1, 0)
         a2 = np.maximum(a1 @ w2.T + b2, 0)
-        z = a2 @ w3.T + b3
-        g3 = -y * (y * z < 1) / batch
+        _, g3 = outer(a2 @ w3.T + b3)
         g2 = (g3 @ w3) * (a2 > 0)
         g1 = (g2 @ w2) * (a1 > 0)
         grads = [g1.T @ x, g1.sum(0), g2.T @ a1, g2.sum(0), g3.T @ a2, g3.sum(0)]
-        grads = [g + 2 * DECAY * w for g, w in zip(grads, mine, strict=True)]
+        if task.kind == "hinge":
+            grads = [g + 2 * DECAY * w for g, w in zip(grads, mine, strict=True)]
         for w, g in zip(mine, grads, strict=True):
             w -= LR * g
         return grads
 
-    return contenders(arrays, ours, theirs, by_hand)
+    return step
 
 
-def contenders(arrays, ours, theirs, by_hand=None):
-    found = {"PyTorch": in_torch(arrays, theirs), "chainrule": in_chainrule(arrays, ours)}
-    return found | ({"NumPy by hand": by_hand} if by_hand else {})
-
-
-def mlp(batch):
-    """784-128-64-10, cross-entropy."""
-    rng = np.random.default_rng(1)
-    x = rng.random((batch, 784), dtype=np.float32)
-    y = rng.integers(0, 10, batch)
-    arrays = parameters(rng, (128, 784), (128,), (64, 128), (64,), (10, 64), (10,))
-    tx, ty = torch.tensor(x), torch.tensor(y)
-
-    def theirs(p):
-        z = F.linear(torch.relu(F.linear(torch.relu(F.linear(tx, p[0], p[1])), p[2], p[3])), p[4], p[5])
-        return F.cross_entropy(z, ty)
-
-    def ours(p):
-        z = ops.linear(ops.relu(ops.linear(ops.relu(ops.linear(x, p[0], p[1])), p[2], p[3])), p[4], p[5])
-        return ops.cross_entropy(z, y)
-
-    mine = [a.copy() for a in arrays]
-
-    def by_hand():
-        w1, b1, w2, b2, w3, b3 = mine
-        a1 = np.maximum(x @ w1.T + b1, 0)
-        a2 = np.maximum(a1 @ w2.T + b2, 0)
-        z = a2 @ w3.T + b3
-        p = np.exp(z - z.max(1, keepdims=True))
-        g3 = p / p.sum(1, keepdims=True)
-        g3[np.arange(batch), y] -= 1
-        g3 /= batch
-        g2 = (g3 @ w3) * (a2 > 0)
-        g1 = (g2 @ w2) * (a1 > 0)
-        grads = [g1.T @ x, g1.sum(0), g2.T @ a1, g2.sum(0), g3.T @ a2, g3.sum(0)]
-        for w, g in zip(mine, grads, strict=True):
-            w -= LR * g
-        return grads
-
-    return contenders(arrays, ours, theirs, by_hand)
-
-
-def cnn(side, batch=64):
-    """3x3x16, pool, 3x3x32, pool, linear; cross-entropy."""
-    rng = np.random.default_rng(2)
-    x = rng.random((batch, 1, side, side), dtype=np.float32)
-    y = rng.integers(0, 10, batch)
-    flat = 32 * (side // 4) ** 2
-    arrays = parameters(rng, (16, 1, 3, 3), (16,), (32, 16, 3, 3), (32,), (10, flat), (10,))
-    tx, ty = torch.tensor(x), torch.tensor(y)
-
-    def theirs(p):
-        z = F.max_pool2d(torch.relu(F.conv2d(tx, p[0], p[1], padding=1)), 2)
-        z = F.max_pool2d(torch.relu(F.conv2d(z, p[2], p[3], padding=1)), 2)
-        return F.cross_entropy(F.linear(z.flatten(1), p[4], p[5]), ty)
-
-    def ours(p):
-        z = ops.max_pool2d(ops.relu(ops.conv2d(x, p[0], p[1], padding=1)), 2)
-        z = ops.max_pool2d(ops.relu(ops.conv2d(z, p[2], p[3], padding=1)), 2)
-        return ops.cross_entropy(ops.linear(z.flatten(1), p[4], p[5]), y)
-
-    return contenders(arrays, ours, theirs)
-
-
-STEPS = [
+OURS = {
+    "PyTorch": in_torch,
+    "chainrule": in_chainrule,
+    "PyTorch, nn and optim": in_torch_nn,
+    "chainrule, nn and optim": in_chainrule_nn,
+    "NumPy by hand": by_hand,
+}
+OTHERS = {"torch.compile": lambda task: in_torch(task, compiled=True), **PEERS}
+STEPS = [  # name, task, what budgets ask for, and what they hope for
     ("MLP 2-16-16-1, 100 moons, hinge + L2", small_mlp, 0.25, 0.10),
     ("MLP 784-128-64-10, batch 64", lambda: mlp(64), 0.60, 0.46),
-    ("the same, batch 512", lambda: mlp(512), 1.0, 0.85),
-    ("CNN 28x28, batch 64", lambda: cnn(28), 1.8, 1.0),
-    ("CNN 8x8, batch 64", lambda: cnn(8), 0.8, 0.57),
+    ("MLP 784-128-64-10, batch 512", lambda: mlp(512), 1.0, 0.85),
+    ("CNN 28×28, batch 64", lambda: cnn(28), 1.8, 1.0),
+    ("CNN 8×8, batch 64", lambda: cnn(8), 0.8, 0.57),
 ]
+TWO_THREADS = 2  # the step that is measured with two threads as well
 
 
-def check_gradients(name, steps):
-    """Every contender's first gradients are PyTorch's."""
-    wanted = steps["PyTorch"]()
-    for who, step in steps.items():
-        for a, b in zip(step() if who != "PyTorch" else wanted, wanted, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5, err_msg=f"{name}: {who}")
+# --- Measuring --------------------------------------------------------------------------------------------------
+
+
+def contenders(task, peers):
+    """The steps of a task by name, gradients checked, and why the others are missing."""
+    steps, absent = {}, {}
+    wanted = in_torch(task)()
+    for who, make in {**OURS, **(OTHERS if peers else {})}.items():
+        try:
+            step = make(task)
+            grads = step()
+        except NotImplementedError as error:
+            absent[who] = str(error)
+            continue
+        except Exception as error:  # whatever another engine may raise where it cannot run
+            if who in OURS:
+                raise
+            absent[who] = f"{type(error).__name__}: {error}".splitlines()[0][:80]
+            continue
+        for a, b in zip(grads, wanted, strict=True):
+            np.testing.assert_allclose(np.asarray(a), b, rtol=1e-3, atol=1e-5, err_msg=who)
+        steps[who] = step
+    return steps, absent
 
 
 def measure(steps, seconds):
-    """Median seconds a step for each contender, and the median of its ratio to PyTorch within a round."""
-    for step in steps.values():
-        for _ in range(3):
-            step()
-    start = time.perf_counter()
-    steps["PyTorch"]()
-    count = max(1, int(0.02 / (time.perf_counter() - start)))
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop or len(times["PyTorch"]) < 5:
-        for name, step in steps.items():
-            start = time.perf_counter()
-            for _ in range(count):
+    """Median over rounds of each contender's time relative to PyTorch's in that round."""
+    counts = {}
+    for who, step in steps.items():
+        start = clock()
+        step()
+        step()
+        counts[who] = max(1, int(0.02 / max((clock() - start) / 2, 1e-6)))
+    ratios: dict[str, list[float]] = {who: [] for who in steps}
+    slow = {who for who, count in counts.items() if count == 1 and who not in OURS}
+    stop, rounds = time.monotonic() + seconds, 0
+    while time.monotonic() < stop or rounds < 7:
+        times = {}
+        for who, step in steps.items():
+            if who in slow and rounds >= 5:
+                continue
+            start = clock()
+            for _ in range(counts[who]):
                 step()
-            times[name].append((time.perf_counter() - start) / count)
-    ratio = {
-        name: statistics.median(a / b for a, b in zip(times[name], times["PyTorch"], strict=True))
-        for name in steps
-    }
-    return {name: statistics.median(t) for name, t in times.items()}, ratio
+            times[who] = (clock() - start) / counts[who]
+        for who, t in times.items():
+            ratios[who].append(t / times["PyTorch"])
+        rounds += 1
+    return {who: statistics.median(r) for who, r in ratios.items()}
+
+
+def rows(chosen, seconds, peers):
+    """A row for each step: its ratios, and what is missing in it."""
+    torch.set_num_threads(THREADS)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-THREADS:])
+    for name, make, must, aim in chosen:
+        steps, absent = contenders(make(), peers)
+        ratio = measure(steps, seconds)
+        told = "   ".join(f"{who} {r:.2f}" for who, r in ratio.items())
+        print(f"{name:40} {told}   must {must} aim {aim}", file=sys.stderr, flush=True)
+        yield {"step": name, "threads": THREADS, "ratio": ratio, "absent": absent}
 
 
 def main(arguments):
-    torch.set_num_threads(int(os.environ.get("BENCH_THREADS", "1")))
-    seconds = 2.0 if "--quick" in arguments else 12.0
-    rows = []
-    for name, make, must, aim in STEPS:
-        steps = make()
-        check_gradients(name, steps)
-        times, ratio = measure(steps, seconds)
-        rows.append({"step": name, "seconds": times, "ratio": ratio, "must": must, "aim": aim})
-        told = "   ".join(f"{who} {ratio[who]:.2f} ({times[who] * 1e3:.3f} ms)" for who in steps)
-        print(f"{name:40} {told}   must {must} aim {aim}", flush=True)
-    if "--record" in arguments:
-        path = HERE / "records" / "engine.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(about() | {"rows": rows}, indent=1) + "\n")
-        print(f"written: {path.relative_to(HERE.parent)}")
+    """Measure, show, and with --record write."""
+    if "--page" in arguments:
+        PAGE.write_text(page(json.loads(RECORD.read_text())), encoding="utf-8")
+        return
+    seconds, peers = (2.0 if "--quick" in arguments else 12.0), "--no-peers" not in arguments
+    if THREADS == 1:
+        before = os.getloadavg()[0]
+        found = list(rows(STEPS, seconds, peers))
+        if os.cpu_count() > 1:
+            found += with_two_threads(arguments)
+        record = about() | {"load": [round(before, 1), round(os.getloadavg()[0], 1)], "rows": found}
+        if "--record" in arguments:
+            RECORD.parent.mkdir(exist_ok=True)
+            RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            main(["--page"])
+            print(f"written: {RECORD.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
+    else:
+        found = list(rows([STEPS[TWO_THREADS]], seconds, peers))
+        print(json.dumps(found))
+
+
+def with_two_threads(arguments):
+    """The one step that is measured with two threads as well, in a process of its own."""
+    flags = [flag for flag in arguments if flag in ("--quick", "--no-peers")]
+    environment = {k: v for k, v in os.environ.items() if k != "BENCH_THREADS"}
+    command = [sys.executable, "-m", "bench", "engine", "--threads=2", *flags]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def about():
     """What was measured, on what, when."""
-    code = b"".join(p.read_bytes() for p in sorted(SOURCE.glob("*.py")))
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": processor(),
-        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "blas": blas(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
-        "code": hashlib.sha256(code).hexdigest()[:16],
+        "code": code_hash(),
     }
+
+
+def code_hash():
+    """Hash of the modules that a step runs through."""
+    folder = Path(chainrule.__file__).parent
+    return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in MEASURED)).hexdigest()[
+        :16
+    ]
+
+
+def blas():
+    """NumPy's matrix products: library and kernel."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return "unknown"
+    found = [lib for lib in threadpool_info() if "numpy" in lib["filepath"]]
+    return (
+        ", ".join(f"{b['internal_api']} {b['version']} ({b.get('architecture', '?')})" for b in found)
+        or "unknown"
+    )
 
 
 def processor():
@@ -265,3 +387,37 @@ def processor():
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
         platform.machine(),
     )
+
+
+# --- The page ---------------------------------------------------------------------------------------------------
+
+
+def page(record):
+    """The reference page of a record."""
+    rows, names = record["rows"], [*OURS, *OTHERS]
+    head = ["Step", *(("one thread", "two threads")[r["threads"] - 1] for r in rows)]
+    lines = [["", *(r["step"] for r in rows)], *([who, *(cell(r, who) for r in rows)] for who in names)]
+    table = "".join("| " + " | ".join(line) + " |\n" for line in [head, ["---"] * len(head), *lines])
+    absent = {f"{who} {why}" for r in rows for who, why in r["absent"].items()}
+    notes = "".join(f"- {line}.\n" for line in sorted(absent))
+    ahead = [
+        f"{r['step']} ({r['threads']} thread{'s' * (r['threads'] > 1)})"
+        for r in rows
+        if r["ratio"]["chainrule"] > 1
+    ]
+    behind = (
+        f"PyTorch leads in: {'; '.join(ahead)}." if ahead else "In none of these steps does PyTorch lead."
+    )
+    filled = {
+        k: record[k] for k in ("date", "processor", "cores", "blas", "python", "numpy", "torch", "code")
+    }
+    load = " at the start and ".join(map(str, record["load"]))
+    files = ", ".join(f'"{name}.py"' for name in MEASURED)
+    template = (Path(__file__).parent / "speed.md").read_text(encoding="utf-8")
+    return template.format(**filled, table=table, notes=notes, behind=behind, load=load, files=files)
+
+
+def cell(row, who):
+    """A ratio as text, or a dash."""
+    ratio = row["ratio"].get(who)
+    return "–" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
