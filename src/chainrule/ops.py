@@ -14,6 +14,7 @@ import math
 import string
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from chainrule.autograd import primitive
 
@@ -828,12 +829,12 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
 
     def vjp(g):
-        grad, rest = np.zeros_like(image, g.dtype), np.empty_like(out, g.dtype)
-        rest[...] = g  # what has not found its place yet, laid out in memory as the image is
+        grad, free, like = np.zeros_like(image, g.dtype), np.ones_like(out, bool), np.empty_like(out, g.dtype)
+        like[...] = g  # laid out in memory as the image is
         for at in frame.places:
-            part = rest * (image[..., *at] == out)
-            grad[..., *at] += part
-            rest -= part
+            first = free & (image[..., *at] == out)
+            grad[..., *at] += like * first
+            free ^= first
         return grad[..., *frame.inside]
 
     return out, vjp
@@ -900,11 +901,12 @@ class _Windows:
 
     def __init__(self, name, shape, kernel, stride, padding, dilation):
         *lead, height, width = shape
-        self.lead, self.padding = lead, _pair(padding)
+        self.lead, self.kernel, self.padding = lead, kernel, _pair(padding)
+        self.stride, self.dilation = _pair(stride), _pair(dilation)
         self.inside = [slice(p, p + n) for p, n in zip(self.padding, (height, width), strict=True)]
         axes, counts = [], []
         for n, k, s, p, d in zip(
-            (height, width), kernel, _pair(stride), self.padding, _pair(dilation), strict=True
+            (height, width), kernel, self.stride, self.padding, self.dilation, strict=True
         ):
             count = (n + 2 * p - d * (k - 1) - 1) // s + 1
             if count < 1:
@@ -928,9 +930,18 @@ class _Windows:
     def columns(self, x, groups):
         """What each window sees as one row, for each group: (G, B H' W', kh kw C/G)."""
         pixels = self.bordered(x, 0).transpose(0, 2, 3, 1)
-        out = np.empty((*self.shape, len(self.places), x.shape[1]), x.dtype)
-        for k, at in enumerate(self.places):
-            out[..., k, :] = pixels[:, *at]
+        if x.shape[1] < 4:  # a column at a time: rows of the image are longer runs in memory than pixels
+            out = np.empty((*self.shape, len(self.places), x.shape[1]), x.dtype)
+            for k, at in enumerate(self.places):
+                out[..., k, :] = pixels[:, *at]
+        else:  # all windows at once: a view in which they overlap, and one copy of it
+            _, h, w, _ = pixels.strides
+            steps = [
+                size * step for step, size in zip(self.stride + self.dilation, (h, w, h, w), strict=True)
+            ]
+            strides = (pixels.strides[0], *steps, pixels.strides[3])
+            view = as_strided(pixels, (*self.shape, *self.kernel, x.shape[1]), strides, writeable=False)
+            out = view.reshape(*self.shape, len(self.places), x.shape[1])
         return self._grouped(out, groups)
 
     def rows(self, g, groups):
