@@ -194,7 +194,7 @@ function play(output, frames, name) {
   const said = document.createElement("output");
   Object.assign(slider, { type: "range", min: 0, max: frames.length - 1, value: 0 });
   label.append(name, slider);
-  const titles = frames.map(frame => frame.querySelector("img").alt);
+  const titles = frames.map(frame => frame.querySelector("img").alt.split(". x axis")[0]);
   const show = () => {
     frames.forEach((frame, n) => { frame.hidden = n !== slider.valueAsNumber; });
     said.textContent = slider.ariaValueText = `${slider.valueAsNumber + 1} of ${frames.length}: ${titles[slider.valueAsNumber]}`;
