@@ -64,7 +64,7 @@ gpu: $(STAMP)  ## measure on the CUDA or MPS device there is, and keep the recor
 
 font: $(STAMP)  ## cut the math font anew from the package that carries STIX Two Math
 	@$(BIN)/pip download --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps --only-binary :all: -d .cache/font ziamath==0.13
-	@$(BIN)/python -m bookbinder.mathfont .cache/font/ziamath-0.13-*.whl docs/assets/fonts/course-math.woff2
+	@$(BIN)/python tools/mathfont.py .cache/font/ziamath-0.13-*.whl docs/assets/fonts/course-math.woff2
 
 lint: $(STAMP)
 	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check --exclude nasty src tests bench && $(BIN)/codespell -L multline --skip '*.txt,*.svg,*.woff2' docs src README.md

@@ -12,6 +12,7 @@ pytest-codeblocks collects the programs of a page and runs them; this module mak
 """
 
 import ast
+import os
 import subprocess
 import sys
 import tempfile
@@ -79,11 +80,12 @@ def run(*pages: Path, timeout: float = runner.TIMEOUT, memory: int = kernel.MEMO
         plugins = ("pytest_codeblocks.plugin", "pagetests", "no:cacheprovider")
         command = [sys.executable, "-m", "pytest", "-q", "-c", f"{folder}/pytest.ini", "--codeblocks"]
         command += [f"--junitxml={report}", *(word for name in plugins for word in ("-p", name))]
-        places = {"PYTHONPATH": str(Path(__file__).parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        environment = sandbox.environment(Path(folder)) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        environment["PYTHONPATH"] += f"{os.pathsep}{Path(__file__).parent}"
         with output.open("w") as out:
             process = subprocess.Popen(
                 [*command, *(str(page.resolve()) for page in pages)],
-                cwd=folder, env=sandbox.environment(Path(folder)) | places, start_new_session=True,
+                cwd=folder, env=environment, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
             why = _watch(process, timeout, memory)
@@ -181,21 +183,14 @@ class Attempt(pytest.Item):
         super().__init__(**kwargs)
         self.exercise, self.role = of
 
-    def _raised(self, program: list[Block]) -> str:
-        with warnings.catch_warnings():
-            sandbox.strict_warnings()
-            return sandbox.run_program([(block.code, str(self.path), block.line + 1) for block in program])
-
     def runtest(self):
         """Fail with the fault that the binder would name."""
         program = self.exercise.program(self.role)
-        if self.role == "starter" and (raised := self._raised(program[:-1])):
-            pytest.fail(
-                f"the starter of exercise {self.exercise.name} stops the notebook: {raised}", pytrace=False
-            )
-        fault = exercises.verdict(self.exercise, self.role, str(self.path), self._raised(program))
+        with warnings.catch_warnings():
+            sandbox.strict_warnings()
+            said = sandbox.run_program([(block.code, str(self.path), block.line + 1) for block in program])
         figures.show()
-        if fault:
+        if fault := exercises.verdict(self.exercise, self.role, str(self.path), *said):
             pytest.fail(str(fault), pytrace=False)
 
     def reportinfo(self):

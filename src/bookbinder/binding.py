@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +14,11 @@ from bookbinder.chapter import Chapter, load
 from bookbinder.check import check, pages
 from bookbinder.page import PageError
 
-ROOT = Path(__file__).parents[2]  # the checkout: the binder is always installed editable
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]  # the checkout: the binder is always installed editable
+_EXPORTER = [
+    HERE / name for name in ("notebook.py", "notebook.toml", "math.py", "page.py")
+]  # what shapes a notebook
 
 
 @dataclass
@@ -24,10 +30,18 @@ class Book:
     faults: list[PageError] = field(default_factory=list)
     results: list[runner.Result] = field(default_factory=list)
 
-    def messages(self) -> list[str]:
-        """One line a fault, and each failed block with its lines."""
+    def wrong(self) -> list[PageError]:
+        """All that is wrong, in the order of the files and their lines."""
         failures = [failure for result in self.results for failure in result.failures]
-        return [str(fault) for fault in self.faults] + [str(failure) for failure in failures]
+        return sorted([*self.faults, *failures], key=lambda fault: (fault.file, fault.line))
+
+    def tell(self, say: Callable[[str], object] = print) -> int:
+        """Say all that is wrong, under GitHub Actions also as annotations of the lines; the number of faults."""
+        for fault in self.wrong():
+            say(str(fault))
+            if os.environ.get("GITHUB_ACTIONS"):
+                print(fault.annotation(), flush=True)
+        return len(self.wrong())
 
 
 def bind(docs: Path, files: list[Path] | None = None, force: bool = False, execute: bool = True) -> Book:
@@ -43,16 +57,11 @@ def bind(docs: Path, files: list[Path] | None = None, force: bool = False, execu
         The book; nothing is raised for a fault. Pages with faults are not run, the others are.
     """
     docs = Path(os.path.relpath(docs))
-    chapters = [load(file) for file in (files or pages(docs))]
-    book = Book(docs, chapters)
-    sound = []
-    for chapter in chapters:
-        found = check(chapter, docs)
-        book.faults += found
-        if not found:
-            sound.append(chapter)
+    book = Book(docs, [load(file) for file in (files or pages(docs))])
+    found = {chapter: check(chapter, docs) for chapter in book.chapters}
+    book.faults = [fault for faults in found.values() for fault in faults]
     if execute:
-        book.results = runner.run(sound, force=force)
+        book.results = runner.run([chapter for chapter in found if not found[chapter]], force=force)
         names = {name for result in book.results for name in markdown.publish(result.data, docs)}
         if files is None and not book.faults:
             markdown.prune(docs, names)
@@ -62,34 +71,35 @@ def bind(docs: Path, files: list[Path] | None = None, force: bool = False, execu
 
 def _report(book: Book) -> None:
     """Seconds of every block, kept out of the pages."""
-    rows = {
-        result.chapter.path: {
-            "fresh": result.fresh,
-            "seconds": result.data.get("seconds"),
-            "blocks": [slot.get("seconds") for slot in result.data["blocks"]],
-        }
-        for result in book.results
-    }
-    cache.put(cache.folder().parent / "report.json", json.dumps(rows, indent=1).encode())
+    rows = {}
+    for result in book.results:
+        blocks = [slot.get("seconds") for slot in result.data["blocks"]]
+        row = {"fresh": result.fresh, "seconds": result.data["seconds"], "blocks": blocks}
+        rows[result.chapter.path] = row
+    cache.put(cache.folder("report.json"), json.dumps(rows, indent=1).encode())
 
 
 def extras(book: Book, site: Path, site_url: str) -> None:
     """Write the notebooks and the wheel of chainrule into a built site; an unchanged page's notebook is kept."""
-    wheel = build_wheel(site / "dist")
-    exporter = Path(__file__).with_name("notebook.py").read_text(encoding="utf-8")
+    wheel, made_by = build_wheel(site / "dist"), cache.digest(*_EXPORTER)
     for result in book.results:
-        page = Path(result.chapter.path).resolve().relative_to(book.docs.resolve()).with_suffix("")
+        page = Path(os.path.relpath(result.chapter.path, book.docs)).with_suffix("")
         url = "" if page.as_posix() == "index" else page.as_posix().removesuffix("/index") + "/"
-        state = [exporter, result.chapter.text, result.data, site_url, url, wheel]
-        kept = (
-            cache.folder().parent / "notebooks" / f"{cache.digest(json.dumps(state, sort_keys=True))}.ipynb"
-        )
+        state = [made_by, result.chapter.text, json.dumps(result.data, sort_keys=True), site_url, url, wheel]
+        kept = cache.folder("notebooks") / f"{cache.digest(*state)}.ipynb"
         if not kept.exists():
             from bookbinder import notebook  # late: most builds change no notebook
 
             nb = notebook.export(result.chapter, result.data, site_url=site_url, page_url=url, wheel=wheel)
             notebook.write(nb, kept)
-        cache.put(site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"), kept.read_bytes())
+        os.utime(kept)
+        copy(kept, site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"))
+
+
+def copy(file: Path, target: Path) -> None:
+    """Copy a file that is kept into the built site."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
 
 
 def build_wheel(folder: Path, root: Path = ROOT) -> str:
@@ -99,12 +109,12 @@ def build_wheel(folder: Path, root: Path = ROOT) -> str:
         RuntimeError: where the build fails, with what it said.
     """
     sources = [root / "pyproject.toml", *sorted((root / "src" / "chainrule").rglob("*.*"))]
-    kept = (cache.folder().parent / "dist" / cache.digest(*sources)).resolve()
+    kept = (cache.folder("dist") / cache.digest(*sources)).resolve()
     if not list(kept.glob("chainrule-*.whl")):
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(kept)]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"chainrule's wheel was not built: {done.stderr.strip()}")
     wheel = max(kept.glob("chainrule-*.whl"))
-    cache.put(folder / wheel.name, wheel.read_bytes())
+    copy(wheel, folder / wheel.name)
     return wheel.name

@@ -5,9 +5,8 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
-from functools import lru_cache
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,20 +15,23 @@ from bookbinder.chapter import Chapter
 KEEP_DAYS = 30
 _HERE = Path(__file__).parent
 # The binder's files that shape a result; a change in any of them makes every result stale.
-_SHAPING = "runner.py kernel.py sandbox.py figures.py matplotlibrc exercises.py chapter.py cache.py".split()
+_SHAPING = "runner kernel sandbox environment figures matplotlibrc exercises chapter cache".split()
 _LIBRARIES = ("numpy", "torch", "matplotlib", "scipy", "scikit-learn", "ipykernel")
+_KINDS = ("runs", "figures", "notebooks", "labs")
 
 
-def folder() -> Path:
-    """Folder of the cache: BOOK_CACHE, or .cache of the current folder."""
-    return Path(os.environ.get("BOOK_CACHE", ".cache")) / "runs"
+def folder(kind: str = "runs") -> Path:
+    """Folder for one kind of things that are kept, in BOOK_CACHE or .cache of the current folder."""
+    return Path(os.environ.get("BOOK_CACHE", ".cache"), kind)
 
 
-def digest(*parts: str | Path) -> str:
+def digest(*parts: str | bytes | Path) -> str:
     """Hash of texts and of files (name and content), short enough for a file name."""
     state = hashlib.sha256()
     for part in parts:
-        if isinstance(part, str):
+        if isinstance(part, bytes):
+            state.update(part)
+        elif isinstance(part, str):
             state.update(part.encode() + b"\0")
         elif part.is_file() and part.suffix != ".pyc":
             state.update(part.name.encode() + b"\0" + part.read_bytes())
@@ -38,19 +40,16 @@ def digest(*parts: str | Path) -> str:
 
 def surroundings() -> str:
     """Hash of all that shapes every run: packages, Python, libraries, kind of device, the binder."""
-    files = [_HERE / name for name in _SHAPING] + sorted((_HERE.parent / "chainrule").rglob("*.*"))
-    return _surroundings(tuple((file, file.stat().st_mtime_ns) for file in files))
-
-
-@lru_cache(maxsize=4)
-def _surroundings(files: tuple[tuple[Path, int], ...]) -> str:
     libraries = []
     for name in _LIBRARIES:
         try:
             libraries.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             libraries.append(f"{name} none")
-    return digest(str(sys.version_info[:3]), device_class(), *libraries, *(file for file, _ in files))
+    files = [file for name in _SHAPING for file in sorted(_HERE.glob(f"{name}*"))] + sorted(
+        (_HERE.parent / "chainrule").rglob("*.*")
+    )
+    return digest(str(sys.version_info[:3]), device_class(), *libraries, *files)
 
 
 def device_class() -> str:
@@ -60,24 +59,34 @@ def device_class() -> str:
     return "mps" if sys.platform == "darwin" and os.uname().machine == "arm64" else "cpu"
 
 
-def key(chapter: Chapter) -> str:
-    """Hash of what a result depends on: the page's code and its surroundings. Prose and line numbers are not in it."""
+def key(chapter: Chapter, around: str = "") -> str:
+    """Hash of what a result depends on: the page's code and its surroundings. Prose and line numbers are not in it.
+
+    Args:
+        chapter: The page.
+        around: What `surroundings` told, where many keys are asked for at once.
+    """
     code = [
         (block.code, block.continues, repr(block.mark), block.exercise)
         for block in [*chapter.blocks, *chapter.answers]
     ]
-    return digest(json.dumps([chapter.path, code]), surroundings())
+    return digest(json.dumps([chapter.path, code]), around or surroundings())
 
 
 def read(name: str) -> dict | None:
-    """Result of that key, or None where there is none or it is damaged."""
+    """Result of that key, or None where there is none, or it or a figure of it is damaged."""
     file = folder() / f"{name}.json"
     try:
         seal, _, body = file.read_text(encoding="utf-8").partition("\n")
         if seal != digest(body):
             return None
-        os.utime(file)
-        return json.loads(body)
+        result = json.loads(body)
+        figures = [folder("figures") / name for name in result["figures"]]
+        if not all(digest(figure.read_bytes()) == figure.stem for figure in figures):
+            return None
+        for used in [file, *figures]:
+            os.utime(used)
+        return result
     except (OSError, ValueError):
         return None
 
@@ -88,30 +97,28 @@ def write(name: str, result: dict) -> None:
     put(folder() / f"{name}.json", f"{digest(body)}\n{body}".encode())
 
 
+def write_figure(content: bytes, suffix: str) -> str:
+    """Name, by its content, under which the file of a figure is kept."""
+    name = f"{digest(content)}.{suffix}"
+    put(folder("figures") / name, content)
+    return name
+
+
 def put(file: Path, data: bytes) -> None:
     """Write a file in one step, so that no reader sees half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".", suffix=".part") as folder:
-        part = Path(folder, file.name)
-        part.write_bytes(data)
-        os.replace(part, file)
-
-
-def evict_labs(home: Path) -> None:
-    """Remove what labs put out under surroundings that no build has had for `KEEP_DAYS` days."""
-    for entry in home.glob("*/*.json"):
-        if entry.parent.stat().st_mtime < time.time() - KEEP_DAYS * 86_400:
-            entry.unlink(missing_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    part.write_bytes(data)
+    os.replace(part, file)
 
 
 def evict() -> int:
-    """Remove what a killed build left, and entries that no build has used for `KEEP_DAYS` days; the number of these."""
-    old = time.time() - KEEP_DAYS * 86_400
-    kept = [*folder().glob("*.json"), *(folder().parent / "notebooks").glob("*.ipynb")]
-    stale = [file for file in kept if file.stat().st_mtime < old]
-    for file in stale:
-        file.unlink(missing_ok=True)
-    for part in folder().glob(".*.part"):
-        if part.stat().st_mtime < time.time() - 3_600:
-            shutil.rmtree(part, ignore_errors=True)
-    return len(stale)
+    """Remove what a killed build left, and what none has used for `KEEP_DAYS` days; the number of things removed."""
+    found = [(entry, entry.name.startswith(".")) for kind in _KINDS for entry in folder(kind).glob("*")]
+    gone = 0
+    for entry, part in found:
+        with suppress(OSError):  # another build may have removed it
+            if entry.stat().st_mtime < time.time() - (3_600 if part else KEEP_DAYS * 86_400):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                gone += 1
+    return gone

@@ -7,45 +7,20 @@ can disagree about what a program is. A page that could be read in two ways is a
 import ast
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from bookbinder.page import PageError
+from bookbinder.page import FAULTS, PageError, fault, table
 
 MAX_BLOCK_LINES = 25
 MAX_BLOCKS_IN_A_ROW = 2
 ROLES = ("setup", "starter", "check", "solution", "wrong")
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
-_text = lambda value: isinstance(value, str) and bool(value.strip())
-_number = lambda value: type(value) is int and 0 < value <= 600  # not a bool, which is an int
-_anything = lambda value: True
-
-
-def _texts(*lengths: int) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, list) and len(value) in lengths and {*map(type, value)} <= {str}
-
-
-# Field → what to write, and whether a value is that. Every page has the first two, a chapter the first five.
-FIELDS = {
-    "title": ("a few words", _text),
-    "description": ("one sentence", _text),
-    "objectives": ("a list of 3 to 5 things that the reader can do afterwards", _texts(3, 4, 5)),
-    "needs": ("a list of at most three earlier chapters ([] if none)", _texts(0, 1, 2, 3)),
-    "minutes": ("a whole number", _number),
-    "timeout": ("seconds that the whole page may run", _number),
-    "gpu": ("true or false", lambda value: isinstance(value, bool)),
-    "hide": ("a list of Material's page parts", _anything),
-    "search": ("Material's search options", _anything),
-}
-MARKS = {
-    "skip": 'pytest.mark.skip(reason="…")',
-    "skipif": 'pytest.mark.skipif(condition, reason="…")',
-    "xfail": "pytest.mark.xfail(raises=ValueError)",
-}
+FIELDS = table("fields")
+MARKS = FAULTS["marks"]
 
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})(?P<info>.*?)\s*$")
 _PYTHON = re.compile(r"^\s*\{?\s*\.?(py|pyi|py3|python|python3|ipython|ipython3|pycon|pycon3)\b", re.I)
@@ -81,7 +56,7 @@ class Block:
     exercise: tuple[str, str] | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Chapter:
     """A page as the binder sees it: `blocks` in order, hidden wrong `answers`, every fault found.
 
@@ -103,22 +78,28 @@ class Chapter:
         return any(part in PARTS for part in parts[:-1]) and parts[-1] != "index.md"
 
     def error(self, line: int, message: str, advice: str) -> PageError:
-        """A fault of this page, not yet among its `faults`."""
+        """A fault of this page in words of one's own, not yet among its `faults`."""
         return PageError(self.path, line, message, advice)
 
-    def fault(self, line: int, message: str, advice: str) -> None:
-        """Note a fault of this page."""
-        self.faults.append(self.error(line, message, advice))
+    def wrong(self, rule: str, line: int, **words) -> PageError:
+        """A fault of this page by its rule in faults.toml, not yet among its `faults`."""
+        return fault(rule, self.path, line, **words)
+
+    def fault(self, rule: str, line: int, **words) -> None:
+        """Note a fault of this page by its rule in faults.toml."""
+        self.faults.append(self.wrong(rule, line, **words))
 
     def programs(self) -> list[list[Block]]:
         """Blocks grouped into programs: a block with what continues it; every exercise part stands alone."""
         found: list[list[Block]] = []
         for block in self.blocks:
-            if block.continues and found:
-                found[-1].append(block)
-            else:
-                found.append([block])
+            if not (block.continues and found):
+                found.append([])
+            found[-1].append(block)
         return found
+
+
+_read: dict[str, Chapter] = {}
 
 
 def load(file: Path, root: Path | None = None) -> Chapter:
@@ -129,17 +110,18 @@ def load(file: Path, root: Path | None = None) -> Chapter:
         root: Folder that shown paths are relative to (the current folder if None).
 
     Returns:
-        The chapter; faults, an unreadable file among them, are in its `faults`.
+        The chapter; faults, an unreadable file among them, are in its `faults`. A file that has not changed since it
+        was last read gives the same chapter.
     """
     name = os.path.relpath(file, root or Path.cwd())
     name = str(file) if name.startswith("..") else Path(name).as_posix()
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = file.read_text(encoding="utf-8")  # line ends of every kind are read as \n
     except (UnicodeDecodeError, OSError) as error:
-        chapter = Chapter(name, "")
-        chapter.fault(1, f"the file cannot be read as text: {error}", "save it as UTF-8")
-        return chapter
-    return parse(text.replace("\r\n", "\n").replace("\r", "\n"), name)
+        return Chapter(name, "", faults=[fault("page.unreadable", name, 1, error=error)])
+    if name not in _read or _read[name].text != text:
+        _read[name] = parse(text, name)
+    return _read[name]
 
 
 def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter:
@@ -158,8 +140,7 @@ def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter
     if match:
         _read_meta(chapter, match[1])
     elif front_matter:
-        advice = "start the file with ---, title:, description:, ---"
-        chapter.fault(1, "the page has no front matter", advice)
+        chapter.fault("page.no-front-matter", 1)
     _Scanner(chapter, text[: match.end()].count("\n") if match else 0).scan()
     chapter.faults.sort(key=lambda fault: fault.line)
     return chapter
@@ -170,22 +151,30 @@ def _read_meta(chapter: Chapter, source: str) -> None:
         meta = yaml.safe_load(source)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
-        message = f"the front matter is not YAML: {getattr(error, 'problem', error)}"
-        return chapter.fault(place.line + 2 if place else 1, message, "mend it")
+        line, said = place.line + 2 if place else 1, getattr(error, "problem", error)
+        return chapter.fault("page.not-yaml", line, error=said)
     if not isinstance(meta, dict):
-        advice = "write title: … on a line of its own"
-        return chapter.fault(1, "the front matter is not a list of fields", advice)
+        return chapter.fault("page.no-fields", 1)
     chapter.meta = meta
     lines = {m[1]: n for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))}
     for name in list(FIELDS)[: 5 if chapter.is_chapter else 2]:
         if name not in meta:
-            chapter.fault(1, f"the front matter has no {name}", f"write {name}: {FIELDS[name][0]}")
+            chapter.fault("page.field-missing", 1, name=name, form=FIELDS[name][0])
     for name, value in meta.items():
-        line, (form, good) = lines.get(name, 1), FIELDS.get(name, ("", _anything))
-        if not form:
-            chapter.fault(line, f"unknown field {name!r} in the front matter", f"use {', '.join(FIELDS)}")
-        elif not good(value):
-            chapter.fault(line, f"{name}: {value!r} is not what is wanted", f"write {name}: {form}")
+        line = lines.get(name, 1)
+        if name not in FIELDS:
+            chapter.fault("page.field-unknown", line, name=name, names=", ".join(FIELDS))
+        elif not _is(value, *FIELDS[name][1:]):
+            chapter.fault("page.field-wrong", line, name=name, value=value, form=FIELDS[name][0])
+
+
+def _is(value, kind: str, least: int = 0, most: int = 0) -> bool:
+    """Whether a value of the front matter is of a kind of fields.toml."""
+    if kind == "texts":
+        return isinstance(value, list) and least <= len(value) <= most and {*map(type, value)} <= {str}
+    if kind == "number":
+        return type(value) is int and least <= value <= most  # not a bool, which is an int
+    return kind == "any" or isinstance(value, bool if kind == "bool" else str) and str(value).strip() != ""
 
 
 class _Scanner:
@@ -202,9 +191,9 @@ class _Scanner:
         """Read every line from the body's first to the last."""
         while self.i < len(self.lines):
             line = self.lines[self.i]
-            if FENCE.match(line):
+            if (fence := line.lstrip()[:3]) in ("```", "~~~"):
                 self._fence()
-            elif line.lstrip().startswith("<!--"):
+            elif fence == "<!-":
                 self._comment()
             else:
                 self._prose(line)
@@ -214,19 +203,17 @@ class _Scanner:
         self.i += 1
         self.chapter.prose.append((self.i, line))
         if re.match(r"^\s*>[\s>]*(`{3,}|~{3,})\s*\{?\.?py", line, re.I):
-            self.fault(self.i, "a Python fence in a quote is not run", "take it out of the quote")
-        bare = CODE_SPAN.sub("", line)
+            self.fault("fence.quoted", self.i)
+        bare = CODE_SPAN.sub("", line) if "<!--" in line else ""
         if "<!--" in bare and (_DIRECTIVE.search(bare) or "-->" not in bare.rpartition("<!--")[2]):
-            advice = "start the comment on a line of its own"
-            self.fault(self.i, "a comment behind text: tools disagree on what is in it", advice)
+            self.fault("comment.behind-text", self.i)
         if line.strip():
             self._drop_pending()
             self.in_a_row = self.in_a_row if _CONTAINER.match(line) else 0
 
     def _drop_pending(self) -> None:
-        advice = "put it directly above its ```python line"
         for line, body in self.pending:
-            self.fault(line, f"<!--{body}--> stands above no block", advice)
+            self.fault("comment.no-block", line, body=body)
         self.pending = []
 
     def _comment(self) -> None:
@@ -234,42 +221,38 @@ class _Scanner:
         while "-->" not in self.lines[self.i]:
             self.i += 1
             if self.i == len(self.lines):
-                return self.fault(start + 1, "the comment is never closed", "end it with -->")
+                return self.fault("comment.open", start + 1)
         self.i += 1
         inside = self.lines[start : self.i]
         if len(inside) > 1:
             return self._long_comment(start, inside)
         match = _COMMENT.match(inside[0])
         body = match["body"].strip() if match else ""
-        if match and body.lower().startswith(("pytest", "exercise", "source")):
+        if body.lower().startswith(("pytest", "exercise", "source")):
             self._directive(start + 1, body)
         elif not match and "pytest" in inside[0].lower():
-            advice = "put the text after --> on the next line"
-            self.fault(start + 1, "a directive must be alone on its line", advice)
+            self.fault("comment.not-alone", start + 1)
 
     def _long_comment(self, start: int, inside: list[str]) -> None:
-        match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+(\w+)\s*$", inside[0])
+        match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+wrong\s*$", inside[0])
         if any(FENCE.match(line) or _DIRECTIVE.match(line.lstrip()) for line in inside[1:]):
-            message = "a fence or directive in a comment: hidden from readers, yet obeyed"
-            self.fault(start + 1, message, "take it out")
-        elif match and match[3] == "wrong":
+            self.fault("comment.hides", start + 1)
+        elif match:
             width = len(match[1])
             rows = [line if line[:width].strip() else line[width:] for line in inside[1:-1]]
             part = Block("\n".join(rows) + "\n", start + 1, self.i, match[1], exercise=(match[2], "wrong"))
             self.chapter.answers.append(part)
         elif re.match(r"\s*<!--\s*(exercise|pytest|source)\b", inside[0]):
-            advice = "one line a directive; only <!-- exercise: NAME wrong … --> holds code"
-            self.fault(start + 1, "a directive over several lines", advice)
+            self.fault("comment.lines", start + 1)
 
     def _directive(self, line: int, body: str) -> None:
         kind, _, value = (part.strip() for part in body.partition(":"))
         if kind == "pytest-codeblocks" and value != "cont":
-            advice = "cont continues the block before; else use a pytest.mark.skip, skipif or xfail"
-            self.fault(line, f"unknown pytest-codeblocks word {value!r}", advice)
+            self.fault("comment.word", line, word=value)
         elif kind in ("pytest-codeblocks", "source", "exercise") or body.startswith("pytest.mark."):
             self.pending.append((line, body))
         elif body.lower().startswith("pytest"):
-            self.fault(line, f"unknown directive {body!r}", "write pytest-codeblocks:cont or pytest.mark.…")
+            self.fault("comment.directive", line, body=body)
 
     def _fence(self) -> None:
         match = FENCE.match(self.lines[self.i])
@@ -277,53 +260,41 @@ class _Scanner:
         self.i += 1
         if ticks[0] == "~" or "`" in info:
             wanted = "```python" if _PYTHON.match(info) else "three backticks on a line of their own"
-            message = f"{ticks}{info} is not a fence that every tool reads alike"
-            self.fault(start + 1, message, f"write {wanted}")
+            self.fault("fence.ambiguous", start + 1, fence=ticks + info, wanted=wanted)
         while self.i < len(self.lines) and not self.lines[self.i].lstrip().startswith(ticks):
             self.i += 1
         self.i += 1
         if self.i > len(self.lines):
             self.pending = []
-            return self.fault(start + 1, "the fence is never closed", f"end it with {indent}{ticks}")
+            return self.fault("fence.open", start + 1, end=indent + ticks)
         closing = self.lines[self.i - 1]
         if closing.rstrip() != indent + ticks:
-            advice = f"close the fence of line {start + 1} with {ticks} at the same indentation"
-            self.fault(self.i, f"{closing.strip()} does not close the fence as it opened", advice)
+            self.fault("fence.crooked", self.i, seen=closing.strip(), opened=start + 1, ticks=ticks)
         if info == "python":
-            self._block(start, indent)
-        else:
-            self._other_fence(start, info)
-
-    def _other_fence(self, start: int, info: str) -> None:
-        if _PYTHON.match(info):
-            advice = f"write ```python alone; to show and not run it: <!--{MARKS['skip']}--> above"
-            self.fault(start + 1, f"```{info} looks like Python and would never run", advice)
-        elif _SHELL.match(info):
-            advice = "write ```console for commands to people"
-            self.fault(start + 1, f"```{info} would be run by the tests", advice)
+            return self._block(start, indent)
+        for rule, pattern in (("not-python", _PYTHON), ("shell", _SHELL)):
+            if pattern.match(info):
+                self.fault(f"fence.{rule}", start + 1, info=info)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0
 
     def _block(self, start: int, indent: str) -> None:
-        body = self.lines[start + 1 : self.i - 1]
+        body, width = self.lines[start + 1 : self.i - 1], len(indent)
         short = [n for n, line in enumerate(body, start + 2) if line.strip() and not line.startswith(indent)]
         if short:
-            advice = f"indent it by {len(indent)} spaces"
-            self.fault(short[0], "the line is indented less than its fence", advice)
+            self.fault("fence.outdented", short[0], width=width)
         if "\t" in indent:
-            self.fault(start + 1, "a tab in the indentation of a fence", "use four spaces")
-        if indent and not self._inside_container(start, len(indent)):
-            message = "an indented fence that stands in no tab, box or list"
-            self.fault(start + 1, message, "remove the indentation")
+            self.fault("fence.tab", start + 1)
+        if indent and not self._inside_container(start, width):
+            self.fault("fence.indented", start + 1)
         if len(body) > MAX_BLOCK_LINES:
-            message = f"the block has {len(body)} lines, at most {MAX_BLOCK_LINES} are read with pleasure"
-            self.fault(start + 1, message, "split it, with a sentence between")
-        code = "\n".join(line[len(indent) :] if line.strip() else "" for line in body) + "\n"
+            self.fault("fence.long", start + 1, lines=len(body), most=MAX_BLOCK_LINES)
+        code = "\n".join(line[width:] if line.strip() else "" for line in body) + "\n"
         block = Block(code, start + 1, self.i, indent)
         self._apply(block)
         self.in_a_row += 1
         if self.in_a_row > MAX_BLOCKS_IN_A_ROW and not block.exercise:
-            self.fault(start + 1, "more than two blocks without prose between", "say what the block shows")
+            self.fault("fence.in-a-row", start + 1)
         self.last_fence = block
         self.chapter.blocks.append(block)
 
@@ -345,29 +316,25 @@ class _Scanner:
                 name, _, role = (part.strip() for part in value.partition(" "))
                 block.exercise = (name, role)
                 if role not in ROLES[:4]:
-                    advice = f"use one of {', '.join(ROLES)}"
-                    self.fault(line, f"unknown part {role!r} of exercise {name}", advice)
+                    self.fault("exercise.role", line, role=role, name=name, roles=", ".join(ROLES))
             else:
                 block.mark, marks = self._mark(line, body), marks + 1
         if marks > 1:
-            self.fault(block.line, "two marks above one block", "keep one")
+            self.fault("comment.two-marks", block.line)
         if block.continues and block.mark:
-            advice = "start a program here: drop the cont"
-            self.fault(block.line, "a mark on a block that continues another", advice)
+            self.fault("comment.cont-mark", block.line)
         if block.exercise and (block.continues or block.mark):
-            advice = "parts of an exercise stand alone"
-            self.fault(block.line, "an exercise part with a cont or a mark", advice)
+            self.fault("exercise.not-alone", block.line)
         self.pending = []
 
     def _may_continue(self, line: int) -> bool:
-        before, message = self.last_fence, ""
+        before = self.last_fence
         if before is None:
-            message = "cont with nothing to continue: the fence before, if any, is not Python"
+            self.fault("comment.cont-nothing", line)
         elif before.mark or before.exercise:
-            message = "cont after " + (f"a {before.mark.kind} block" if before.mark else "an exercise part")
-        if message:
-            self.fault(line, message, "start a program here: drop the cont and import what it needs")
-        return not message
+            what = f"a {before.mark.kind} block" if before.mark else "an exercise part"
+            self.fault("comment.cont-after", line, what=what)
+        return before is not None and not before.mark and not before.exercise
 
     def _mark(self, line: int, text: str) -> Mark | None:
         try:
@@ -377,9 +344,9 @@ class _Scanner:
             condition = ast.unparse(call.args[0]) if call.args else ""
             mark = Mark(call.func.attr, reason, condition, words.get("raises", ""))
         except (SyntaxError, AttributeError, ValueError):
-            return self.fault(line, f"{text} is not a mark", f"write {MARKS['skip']}")
+            return self.fault("comment.no-mark", line, text=text)
         says_why = mark.raises if mark.kind == "xfail" else mark.reason
         if mark.kind not in MARKS or not says_why or bool(condition) != (mark.kind == "skipif"):
             form = MARKS.get(mark.kind, "pytest.mark.skip, skipif or xfail")
-            return self.fault(line, f"{text} says too little or too much", f"write {form}")
+            return self.fault("comment.mark", line, text=text, form=form)
         return mark

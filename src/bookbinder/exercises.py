@@ -7,7 +7,7 @@ wrong answer through proves nothing, and a starter that passes leaves nothing to
 from dataclasses import dataclass, field
 
 from bookbinder.chapter import ROLES, Block, Chapter
-from bookbinder.page import PageError
+from bookbinder.page import PageError, fault
 
 # What must happen when set-up + part + check are run as a program of their own.
 EXPECTED = {"starter": "fail", "solution": "pass", "wrong": "fail"}
@@ -51,18 +51,18 @@ def faults(chapter: Chapter) -> list[PageError]:
     found, seen = [], set()
     for block in [*chapter.blocks, *chapter.answers]:
         if block.exercise and block.exercise in seen:
-            message = "exercise {} has a second {}".format(*block.exercise)
-            found.append(chapter.error(block.line, message, "give the exercise a name of its own"))
+            name, role = block.exercise
+            found.append(chapter.wrong("exercise.twice", block.line, name=name, role=role))
         seen.add(block.exercise)
     for exercise in groups(chapter):
         for role in [role for role in ROLES if role not in exercise.parts and role != "setup"]:
             end = ", the answer, and --> on lines of their own" if role == "wrong" else " --> above its block"
-            advice = f"write <!-- exercise: {exercise.name} {role}{end}"
-            found.append(chapter.error(exercise.line, f"exercise {exercise.name} has no {role}", advice))
+            words = {"name": exercise.name, "role": role, "end": end}
+            found.append(chapter.wrong("exercise.missing", exercise.line, **words))
     return found
 
 
-def verdict(exercise: Exercise, role: str, path: str, error: str) -> PageError | None:
+def verdict(exercise: Exercise, role: str, path: str, error: str, at: int = -1) -> PageError | None:
     """Fault of one run, or None where it went as it must.
 
     Args:
@@ -70,11 +70,13 @@ def verdict(exercise: Exercise, role: str, path: str, error: str) -> PageError |
         role: The part that was put to the check.
         path: File name to show.
         error: What the program raised ("" if it passed).
+        at: Number of the block of the program in which it did so; the last one is the check.
     """
-    if (EXPECTED[role] == "pass") == (not error):
+    program = exercise.program(role)
+    rule = "fails" if error else "passes"
+    if role == "starter" and error and program[at] is not program[-1]:
+        rule = "starter"
+    elif (EXPECTED[role] == "pass") == (not error):
         return None
-    message = f"the {role} of exercise {exercise.name} passes its check"
-    advice = "sharpen the check: it must tell this from the solution"
-    if error:
-        message, advice = f"the {role} of exercise {exercise.name} fails its check: {error}", "mend it"
-    return PageError(path, exercise.parts[role].line, message, advice)
+    words = {"name": exercise.name, "role": role, "error": error}
+    return fault(f"exercise.{rule}", path, exercise.parts[role].line, **words)

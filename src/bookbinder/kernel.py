@@ -20,12 +20,6 @@ from bookbinder.figures import MIME
 MEMORY = 6 * 2**30  # bytes resident in the kernel and its children together
 OUTPUT = 2**20  # characters a chapter may put out, figures aside
 FIGURES = 8 * 2**20
-_LESS = "print less, or draw fewer and lighter figures"
-ENDINGS = {
-    "time": ("the page ran longer than {limit} s", "make it faster, or set timeout: in the front matter"),
-    "flood": (f"the page puts out more than {OUTPUT >> 20} MB", _LESS),
-    "memory": (f"the page holds more than {MEMORY >> 30} GB of memory", "use smaller arrays"),
-}
 
 
 def kill(pid: int) -> None:
@@ -41,7 +35,7 @@ def kill(pid: int) -> None:
 
 
 class Kernel(NotebookClient):
-    """nbclient's client that ends a kernel which goes out of bounds, and remembers why in `ended`."""
+    """nbclient's client that ends a kernel which goes out of bounds, and remembers why (a rule) in `ended`."""
 
     spent = 0
     ended = ""

@@ -11,14 +11,15 @@ import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from bookbinder import cache, markdown, sandbox
-from bookbinder.page import PageError
+from bookbinder.chapter import parse
+from bookbinder.page import fault
 
 KERNEL = "book"
 TIMEOUT = 120  # seconds a cell
-_PAGE_LINK = re.compile(r"\[([^\]]+)\]\(([^)\s:#]+?)(?:/index)?\.md(#[^)]*)?\)")
+_PIECES = ".jp-MarkdownOutput, .highlight-ipynb, .jp-OutputArea:has(.jp-OutputArea-output)"
 _RULES = "from bookbinder import sandbox as _s; _s.enter(); del _s"
 
 
@@ -31,10 +32,9 @@ def prepare(options: dict, execute: bool) -> None:
     """
     made_by = f"{sys.executable} {version('mkdocs-jupyter')} {version('nbconvert')}"
     name = cache.digest(cache.surroundings(), made_by, Path(__file__))
-    home = (cache.folder().parent / "mkdocs-jupyter").resolve()
-    (home / name).mkdir(parents=True, exist_ok=True)
-    os.utime(home / name)
-    cache.evict_labs(home)
+    home, kept = cache.folder("jupyter").resolve(), cache.folder("labs").resolve() / name
+    kept.mkdir(parents=True, exist_ok=True)
+    os.utime(kept)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     argv += [f"--IPKernelApp.exec_lines={_RULES}", "--IPKernelApp.log_level=40"]
     # An inline figure has no alternative text, so the build refuses it; the binder's own backend would swallow it.
@@ -44,7 +44,7 @@ def prepare(options: dict, execute: bool) -> None:
     limits = {"NotebookClient": {"timeout": TIMEOUT}}
     cache.put(home / "jupyter_nbconvert_config.json", json.dumps(limits).encode())
     os.environ |= {"JUPYTER_PATH": str(home), "JUPYTER_CONFIG_DIR": str(home)}  # not what a user has set up
-    options.update(cache_dir=str(home / name), kernel_name=KERNEL, execute=execute, allow_errors=False)
+    options.update(cache_dir=str(kept), kernel_name=KERNEL, execute=execute, allow_errors=False)
 
 
 def dress(content: str, lab, files, config) -> str:
@@ -65,34 +65,27 @@ def dress(content: str, lab, files, config) -> str:
     from bs4 import BeautifulSoup  # what mkdocs-jupyter brings along; nothing else needs it
 
     file = f"{Path(config.docs_dir).name}/{lab.src_uri}"
+    page, root = Path(lab.src_uri).with_suffix("").as_posix(), "../" * lab.url.count("/")
+    repo = re.fullmatch(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?", config.repo_url or "")
+    links = markdown.html.buttons(page, root, repo[1] if repo else "")
+    header = f'</h1><div class="book-header" data-search-exclude>{links}</div>'
     parts = []
-    for piece in BeautifulSoup(content, "html.parser").select(
-        ".jp-MarkdownOutput, .highlight-ipynb, .jp-OutputArea:has(.jp-OutputArea-output)"
-    ):
-        names = piece["class"]
-        if "highlight-ipynb" in names:
+    for piece in BeautifulSoup(content, "html.parser").select(_PIECES):
+        if "highlight-ipynb" in piece["class"]:
             code = piece.pre.decode_contents().removeprefix("<span></span>")
             code = f"<pre><span></span><code>{code}</code></pre>"
             parts.append(f'<div class="language-python highlight">{code}</div>')
-        elif "jp-OutputArea" in names:
-            inside = "".join(_output(out, file) for out in piece.select(".jp-OutputArea-output"))
-            parts.append(f'<div class="book-output" data-search-exclude>{inside}</div>')
+        elif "jp-OutputArea" in piece["class"]:
+            shown = [_output(out, file) for out in piece.select(".jp-OutputArea-output")]
+            parts.append(markdown.html.outputs(shown, ""))
         else:
             parts.append(_prose(piece, file, lab, files))
-    return "\n".join(parts).replace("</h1>", f"</h1>{_buttons(lab, config)}", 1)
-
-
-def _buttons(lab, config) -> str:
-    page, root = Path(lab.src_uri).with_suffix("").as_posix(), "../" * lab.url.count("/")
-    repo = re.fullmatch(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?", config.repo_url or "")
-    links = markdown.buttons(page, root, repo[1] if repo else "")
-    return f'<div class="book-header" data-search-exclude>{links}</div>'
+    return "\n".join(parts).replace("</h1>", header, 1)
 
 
 def _prose(piece, file: str, lab, files) -> str:
     if "$" in "".join(text for text in piece.strings if text.parent.name not in ("code", "pre")):
-        advice = "write it in words or as code: no script runs"
-        raise PageError(file, 1, "a lab has a formula in dollars", advice)
+        raise fault("site.lab-formula", file, 1)
     for anchor in piece.select("a[href]"):
         if "anchor-link" in anchor.get("class", ()):
             anchor["class"], anchor["title"] = "headerlink", "Link to this section"
@@ -100,21 +93,20 @@ def _prose(piece, file: str, lab, files) -> str:
             path, hash_, section = anchor["href"].partition("#")
             there = files.get_file_from_path(posixpath.normpath(posixpath.join(lab.src_uri, "..", path)))
             if there is None:
-                message = f"the link {anchor['href']} leads nowhere"
-                raise PageError(file, 1, message, "name a page relative to the lab")
+                raise fault("site.lab-link", file, 1, target=anchor["href"])
             anchor["href"] = there.url_relative_to(lab) + hash_ + section
     return piece.decode_contents()
 
 
-def _output(out, file: str) -> str:
-    """One output in a box of its own, as chapters have it."""
+def _output(out, file: str) -> dict:
+    """One output as a run of a chapter gives it."""
     mime, result = out.get("data-mime-type", ""), "jp-OutputArea-executeResult" in out["class"]
     if mime == "text/html":
-        return markdown.box("html", out.decode_contents())
+        return {"kind": "html", "text": out.decode_contents()}
     kinds = {"text/plain": "result" if result else "stdout", "application/vnd.jupyter.stderr": "stderr"}
     if mime not in kinds or not out.pre:
-        raise PageError(file, 1, f"a cell puts out {mime or 'what has no type'}", "put out text or a table")
-    return markdown.box(kinds[mime], out.pre.get_text())
+        raise fault("site.lab-output", file, 1, what=mime or "what has no type")
+    return {"kind": kinds[mime], "text": out.pre.get_text()}
 
 
 def notebooks(docs: Path, site: Path, site_url: str) -> None:
@@ -125,22 +117,14 @@ def notebooks(docs: Path, site: Path, site_url: str) -> None:
         site: The built site, with chainrule's wheel in dist/.
         site_url: Its address. Without it links become plain text.
     """
-    labs = sorted((docs / "labs").glob("*.py"))
-    if not labs:
-        return
-    import jupytext  # comes with mkdocs-jupyter; late: a build without labs needs no Jupyter
+    for file in sorted((docs / "labs").glob("*.py")):
+        import jupytext  # comes with mkdocs-jupyter; late: a build without labs needs no Jupyter
 
-    from bookbinder import notebook
+        from bookbinder import notebook
 
-    home = site_url and site_url.rstrip("/") + "/"
-    wheel = max((file.name for file in (site / "dist").glob("chainrule-*.whl")), default="")
-    for file in labs:
-        nb = jupytext.read(file)
-        nb.metadata.pop("jupytext", None)
-        for number, cell in enumerate(nb.cells):
-            cell.id = f"cell-{number}"
-            if cell.cell_type == "markdown":
-                whole = lambda m: f"[{m[1]}]({urljoin(f'{home}labs/', m[2])}/{m[3] or ''})" if home else m[1]
-                cell.source = _PAGE_LINK.sub(whole, cell.source)
-        nb.cells[1:1] = notebook.setup_cells([cell.source for cell in nb.cells], home, wheel)
+        cells = jupytext.read(file).cells
+        texts = [c.source if c.cell_type == "markdown" else f"```python\n{c.source}\n```" for c in cells]
+        lab = parse("\n\n".join(texts), f"labs/{file.stem}.md", front_matter=False)
+        wheel = max((wheel.name for wheel in (site / "dist").glob("chainrule-*.whl")), default="")
+        nb = notebook.export(lab, None, site_url=site_url, page_url=f"labs/{file.stem}/", wheel=wheel)
         notebook.write(nb, site / markdown.NOTEBOOKS / "labs" / f"{file.stem}.ipynb")

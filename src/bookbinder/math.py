@@ -17,7 +17,7 @@ from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 from math_core import LatexError, LatexToMathML
 
-from bookbinder.page import PageError, front_matter_lines, show, where
+from bookbinder.page import FAULTS, PageError, fault, front_matter_lines, show, table, where
 
 SOLID = r"(?!\n[ \t>]*\n)"  # not at a blank line: Markdown ends its blocks there
 TEX = rf"(?:\\[^\n]|{SOLID}[^$])+?"
@@ -41,35 +41,9 @@ BLANK = re.compile(r"[ \t>]*$")
 OPENS_BLOCK = re.compile(r"[ \t>]*(?:$|!!!|\?\?\?|===|#|<)")  # a line below which a block may start at once
 REFERENCE = re.compile(r"\\(label|eqref)\{([^}]*)\}")
 
-# What to write instead, by what math-core's message says.
-ADVICE = {
-    "Unknown command": "Check the spelling, or write it with commands that math-core knows.",
-    "Unknown environment": "Write aligned, cases, bmatrix or another environment that math-core knows.",
-    "Expected closing": "Close what is open: } for {, \\right for \\left.",
-    "Unmatched closing": "Take it away, or open it before.",
-    'Expected "\\end': "End the environment under the name it began with.",
-    "Duplicate sub": "Put braces around the base: {x_i}_j.",
-    "Expected argument": "Give every argument in braces: \\frac{1}{2}.",
-    "table-like": "Set the lines in \\begin{aligned} … \\end{aligned}.",
-    "numbered equation": "Set the formula in \\begin{equation} … \\end{equation}.",
-    "text mode": "End \\text{…} before the formula and start it again after.",
-}
-# What MathJax (and so a notebook) knows by these names, math-core by others.
-MACROS = {"substack": r"\begin{subarray}{c}#1\end{subarray}", "mbox": r"\text{#1}"}
-
-# The site's security policy blocks style attributes: these declarations are classes of math.css instead.
-STYLES = re.compile(
-    r"text-align:(?:left|right)|justify-items:(?:start|end)|width:(?:100|50|7\.5)%"
-    r"|padding-(?:left|right):(?:0|0\.1em|1em)|padding-top:(?:0|0\.1667em)|padding-bottom:0"
-    r"|margin-left:-0\.(?:16666667|22222222|2777778)em"
-    r"|border-(?:top|right):0\.05em (?:solid|dashed) currentcolor"
-)
-MENDED = (
-    (re.compile("<mo([^>]*)>([⊙⊗⊕⊖])</mo>"), r'<mo\1 largeop="false">\2</mo>'),  # Firefox enlarges them
-    (re.compile("<mo>([˙¨˘´`˚⃛])</mo>"), r'<mo stretchy="false">\1</mo>'),  # math.css widens what may stretch
-    (re.compile('<semantics>(?=<mtable[^>]*m-width-100")'), '<semantics class="m-width-100">'),
-    (re.compile("<annotation "), "<annotation data-search-exclude "),
-)
+_DATA = table("math")
+STYLES = re.compile("|".join(_DATA["styles"]["known"]))
+MENDED = {re.compile(pattern): new for pattern, new in _DATA["mended"].items()}
 LINK = re.compile("<a href=[^>]*>(.*?)</a>")  # inside <math> it cannot be reached with every screen reader
 BOX = '<div class="arithmatex" tabindex="0" role="group" aria-label="Equation">'  # the arrow keys scroll it
 ANNOTATION = re.compile("<annotation .*?</annotation>", re.DOTALL)
@@ -116,19 +90,17 @@ class Maths:
         self.faults: list[PageError] = []
         self.formulas = [formula for match in TOKEN.finditer(text) if (formula := self._read(match))]
         # Without fancy_error a message starts with the place of its fault, counted in characters.
-        self._tex = LatexToMathML(macros=MACROS, annotation=True, fancy_error=False)
+        self._tex = LatexToMathML(macros=_DATA["macros"], annotation=True, fancy_error=False)
 
-    def fault(self, at: int, message: str, advice: str, lines: int = 0) -> None:
-        """Notes a fault `lines` below the place `at` of the text."""
+    def fault(self, rule: str, at: int, lines: int = 0, **words) -> None:
+        """Notes that a rule of faults.toml is broken `lines` below the place `at` of the text."""
         line = self.text.count("\n", 0, at) + 1 + lines + self.offset
-        self.faults.append(PageError(self.file, line, message, advice))
+        self.faults.append(fault(f"maths.{rule}", self.file, line, **words))
 
     def _read(self, match: re.Match) -> Formula | None:
         """The formula of a token, if it is one; notes a fault of how it is set into the text."""
         if stray := match["stray"]:
-            advice = "Set $$ … $$ on lines of their own with no blank line inside, and $…$ in a sentence."
-            seen = "$$" if stray.startswith("$") else stray
-            self.fault(match.start("stray"), f"{seen} outside a formula.", advice)
+            self.fault("outside", match.start("stray"), seen="$$" if stray.startswith("$") else stray)
         if not (source := match["display"] or match["inline"]):
             return None
         start, end = match.span("display" if match["display"] else "inline")
@@ -136,8 +108,7 @@ class Maths:
         if match["display"]:
             self._check_lines(start, end)
         elif "\n" in source:
-            advice = "Write it on one line, or as $$ … $$."
-            self.fault(start, "A formula goes over the end of its line.", advice)
+            self.fault("over-end", start)
         tex, at = inside(match), self.text.index(inside(match).lstrip(), start)
         if ">" in above:
             tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", tex)
@@ -147,7 +118,7 @@ class Maths:
         """Display maths stands between blank lines, or Markdown puts it into the paragraph next to it."""
         above, below = self.text[:start].split("\n")[-2:-1], self.text[end:].split("\n")[1:2]
         if not (all(map(OPENS_BLOCK.match, above)) and all(map(BLANK.match, below))):
-            self.fault(start, "Display maths next to text.", "Leave a blank line above and below it.")
+            self.fault("beside", start)
 
     def mathml(self) -> list[str]:
         """MathML of every formula, in the text's order.
@@ -179,25 +150,23 @@ class Maths:
         for formula, match in found:
             name, lines = match[2], formula.tex.count("\n", 0, match.start())
             if match[1] == "eqref" and name not in labels:
-                advice = f"Write \\label{{{name}}} in the equation meant, or a label of this page."
-                self.fault(formula.at, f"No equation has the label {name}.", advice, lines)
+                self.fault("no-label", formula.at, lines, name=name)
             elif match[1] == "label" and name in seen:
-                advice = "Give each equation a name of its own."
-                self.fault(formula.at, f"The label {name} stands twice.", advice, lines)
+                self.fault("two-labels", formula.at, lines, name=name)
             seen |= {name} if match[1] == "label" else set()
 
     def _refuse(self, formula: Formula, error: str) -> None:
         """Notes that math-core refused a formula, at the line of the formula that it names."""
         place, message = error.split(": ", 1)
         lines = formula.tex.count("\n", 0, int(place))
-        line = formula.tex.split("\n")[lines]
-        advice = next((ADVICE[key] for key in ADVICE if key in message), "Write what math-core can typeset.")
-        self.fault(formula.at, f"{message} In: {line.strip()}", advice, lines)
+        seen = formula.tex.split("\n")[lines].strip()
+        advice = next(said for words, said in FAULTS["refused"].items() if words in message)
+        self.fault("refused", formula.at, lines, error=message, seen=seen, advice=advice)
 
     def _finish(self, formula: Formula, mathml: str) -> str:
         """MathML for the page: classes for styles, browsers' faults mended, and a box that scrolls."""
         mathml = re.sub(' style="([^"]*)"', lambda match: self._classes(formula, match[1]), mathml)
-        for pattern, new in MENDED:
+        for pattern, new in MENDED.items():
             mathml = pattern.sub(new, mathml)
         if formula.heading:
             mathml = ANNOTATION.sub("", mathml)
@@ -213,8 +182,7 @@ class Maths:
             if declaration.startswith("color:"):
                 colour = f' mathcolor="{declaration[6:]}"'
             elif not STYLES.fullmatch(declaration):
-                advice = "Write it without; \\! is the widest step back."
-                self.fault(formula.at, f"The style {declaration} is not among those of math.css.", advice)
+                self.fault("style", formula.at, style=declaration)
             elif not declaration.startswith("justify"):  # goes with text-align
                 names.append("m-" + re.sub("[^a-z0-9]+", "-", declaration).strip("-"))
         return (f' class="{" ".join(names)}"' if names else "") + colour

@@ -6,6 +6,7 @@ be left out, that raise, or that check an exercise: these are wrapped, so that "
 """
 
 import ast
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,42 +18,20 @@ from nbformat import v4
 from bookbinder import cache
 from bookbinder.chapter import Block, Chapter
 from bookbinder.math import REFERENCE, TOKEN, inside
-from bookbinder.page import ELSEWHERE, front_matter_lines
+from bookbinder.page import ELSEWHERE, front_matter_lines, table
 
 _BOX = re.compile(r'^(\s*)((?:!!!|\?\?\?\+?)(?=\s+\w)|===[+!]?(?=\s+"))\s+([\w -]*?)(?:\s*"(.*)")?\s*$')
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*<?([^\s)>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
-# What Material's Markdown has and a notebook's has not: abbreviations, footnotes, definitions, attributes.
-_MATERIAL = {
-    re.compile(r"^\*\[[^\]]+\]:.*\n?", re.M): "",
-    re.compile(r"^(\[\^[\w-]+\]):", re.M): r"\1",
-    re.compile(r"\[\^([\w-]+)\]"): r"<sup>\1</sup>",
-    re.compile(r"^:\s{3}", re.M): "- ",
-    re.compile(r"[ ]?\{:?(?:\s*(?:[.#][\w:-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}\"]+)))+\s*\}"): "",
-    re.compile(r"\n([ \t]*\n){2,}"): "\n\n",
-}
+_TARGET = re.compile(r"^ {0,3}\[([^\]^][^\]]*)\]:[ \t]+<?([^\s>]+)>?.*$", re.M)  # [name]: address
+_NAMED = re.compile(r"\[([^\[\]]+)\]\[([^\[\]]*)\]")  # [text][name]
 _NUMBERED = re.compile(r"\\begin\{(equation|align|gather|multline)\}(.*)\\end\{\1\}", re.S)
 _ADDRESS = re.compile(r'(?<=\bhref=")[^"]+|(?<=\bsrc=")[^"]+')
 _INDEX = re.compile(r"(?<![^/])index\.md$")
 _ROW = re.compile(r"\\\\(?!(?:(?!\\begin\{).)*\\end\{)", re.S)  # not that of an environment inside
-_INSTALL = """\
-try:
-    import chainrule
-except ImportError:  # the book's own package; what it needs is there
-    import importlib, subprocess, sys
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "{wheel}"], check=True)
-    importlib.invalidate_caches()
-"""
-_CLONE = "import chainrule  # missing? pip install PATH, the path of a clone of the book's repository\n"
+_DATA = table("notebook")
+_MATERIAL = {re.compile(pattern): new for pattern, new in _DATA["material"].items()}
 _PAPER = '<rect width="100%" height="100%" fill="#ffffff"/>'
-_WRAPS = {
-    "skipif": "import importlib, sys\ntry:\n    _left_out = {condition}\nexcept ImportError:\n    _left_out = True\n"
-    "if _left_out:\n    print('left out here:', {mark.reason!r})\nelse:\n{code}",
-    "xfail": "try:\n{code}except {mark.raises} as _raised:\n    print(f'{{type(_raised).__name__}}: {{_raised}}')\n"
-    "else:\n    raise AssertionError('this block was to raise {mark.raises}')",
-    "check": "try:\n{code}except Exception as _raised:\n    print('not yet:', str(_raised) or repr(_raised))\n"
-    "else:\n    print('right: the check passes')",
-}
 
 
 def export(
@@ -84,7 +63,7 @@ def setup_cells(codes: list[str], site: str, wheel: str) -> list[nbformat.Notebo
     """The cell that fetches chainrule from the site (its address ends in a slash); none where no code needs it."""
     if not any(re.search(r"^\s*(from|import) chainrule\b", code, re.M) for code in codes):
         return []
-    setup = _INSTALL.replace("{wheel}", f"{site}dist/{wheel}") if site and wheel else _CLONE
+    setup = _DATA["setup"]["site" if site and wheel else "clone"].replace("{wheel}", f"{site}dist/{wheel}")
     return [v4.new_code_cell(setup.strip(), id="setup")]
 
 
@@ -97,11 +76,11 @@ def write(notebook: nbformat.NotebookNode, file: Path) -> None:
 def _source(block: Block) -> str:
     """Code of a block's cell, wrapped where it may be left out, raises, or checks an exercise."""
     mark, kind = block.mark, block.mark.kind if block.mark else (block.exercise or ("", ""))[1]
-    if kind not in _WRAPS:
+    if kind not in _DATA["wraps"]:
         return block.code.rstrip("\n")
     # A reader may not have pytest: what a condition asks of it is an import that may fail.
     condition = mark.condition.replace("pytest.importorskip(", "importlib.import_module(") if mark else ""
-    return _WRAPS[kind].format(code=_indent(block.code), mark=mark, condition=condition).rstrip("\n")
+    return _DATA["wraps"][kind].format(code=_indent(block.code), mark=mark, condition=condition).rstrip("\n")
 
 
 def _indent(code: str) -> str:
@@ -119,17 +98,18 @@ def _output(shown: dict, count: int) -> nbformat.NotebookNode:
         return v4.new_output("stream", name=kind, text=text)
     if kind == "error":  # the wrapped cell prints what it was to raise
         return v4.new_output("stream", name="stdout", text=text + "\n")
-    if kind == "result":
-        return v4.new_output("execute_result", data={"text/plain": text}, execution_count=count)
-    if kind == "html":
-        data = {"text/plain": " ".join(re.sub(r"<[^>]+>", " ", text).split()), "text/html": text}
+    if kind in ("result", "html"):
+        bare = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+        data = {"text/plain": bare, "text/html": text} if kind == "html" else {"text/plain": text}
         return v4.new_output("execute_result", data=data, execution_count=count)
     data = {"text/plain": f"{shown['alt']}. {shown['desc']}".rstrip(". ")}
+    light = cache.folder("figures") / shown["files"][0]
     if shown["format"] == "svg":  # in its light ink, on paper of its own: a notebook may have a dark ground
-        data["image/svg+xml"] = shown["light"].replace("</desc>", f"</desc>{_PAPER}", 1)
+        data["image/svg+xml"] = light.read_text(encoding="utf-8").replace("</desc>", f"</desc>{_PAPER}", 1)
     else:
         style = f'width="{shown["width"]}" style="background: #ffffff"'
-        data["text/html"] = f'<img src="data:image/webp;base64,{shown["light"]}" {style}>'
+        webp = base64.b64encode(light.read_bytes()).decode()
+        data["text/html"] = f'<img src="data:image/webp;base64,{webp}" {style}>'
     return v4.new_output("display_data", data=data)
 
 
@@ -148,6 +128,8 @@ class _Writer:
         start = front_matter_lines(chapter.text)
         body = "\n".join(chapter.text.split("\n")[start:])
         body = TOKEN.sub(lambda m: "\n" * m[0].count("\n") if m[0].startswith("<!--") else m[0], body)
+        self.targets = {m[1].lower(): m[2] for m in _TARGET.finditer(body)}
+        body = _TARGET.sub("", body)  # a cell does not see what another one defines: see _named
         self._text(body)  # once for the labels: a reference may stand before its equation
         self.number = 0
         rows = list(enumerate(body.split("\n"), start + 1))
@@ -218,7 +200,7 @@ class _Writer:
     def _box(self, box: re.Match, rows: list[tuple[int, str]], line: int, wrap: Callable[[str], str]) -> None:
         """An admonition, a closed box or a tab."""
         kind, title = box[2], box[3].split()[0].capitalize() if box[4] is None else box[4]
-        closed, level = self.closed, self.level
+        closed, level, count = self.closed, self.level, len(self.cells)
         if kind[0] == "=":
             self._walk([(line, f"{'#' * min(level + 1, 6)} {title}"), (line, ""), *rows], wrap)
         elif kind == "???":
@@ -230,6 +212,8 @@ class _Writer:
             rows = [(line, f"**{title}**"), (line, ""), *rows] if title else rows
             self._walk(rows, lambda text: wrap(quote(text)))
         self.closed, self.level = closed, level
+        if len(self.cells) > count:  # what follows is not about the code in the box
+            self._end_text()
 
     def _code(self, block: Block, wrap: Callable[[str], str]) -> None:
         """Write the cell of a block."""
@@ -287,10 +271,15 @@ class _Writer:
             kept.append(part)
             return f"{lead}\x02{len(kept) - 1}\x03"
 
-        text = TOKEN.sub(token, text)
+        text = _NAMED.sub(self._named, TOKEN.sub(token, text))
         for pattern, new in _MATERIAL.items():
             text = pattern.sub(new, text)
         return re.sub("\x02(\\d+)\x03", lambda m: kept[int(m[1])], _LINK.sub(self._link, text))
+
+    def _named(self, match: re.Match) -> str:
+        """A link by name as one with its address."""
+        url = self.targets.get((match[2] or match[1]).lower())
+        return f"[{match[1]}]({url})" if url else match[0]
 
     def _link(self, match: re.Match) -> str:
         """A link or image with its whole address; plain text where that is not known."""

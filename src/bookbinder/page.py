@@ -6,6 +6,7 @@ object.
 """
 
 import re
+import tomllib
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from markdown import Markdown
 
 FRONT_MATTER = re.compile(r"-{3}[ \t]*\n(?:.*?\n)?(?:\.{3}|-{3})[ \t]*(?:\n+|\Z)", re.DOTALL)
 ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|//", re.I)  # the address of a link that is not to a file of ours
+
+
+def table(name: str) -> dict:
+    """What a table of data beside this module holds."""
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+FAULTS, SITE = table("faults"), table("site")
 _page: ContextVar[tuple[str, int] | None] = ContextVar("page", default=None)
 
 
@@ -24,14 +33,35 @@ class PageError(Exception):
         line: counted from 1 at the top of the file.
         message: what was seen.
         advice: what to write instead.
+        excerpt: the block that failed, its lines numbered and the failing one marked.
     """
 
-    def __init__(self, file: str, line: int, message: str, advice: str):
+    def __init__(self, file: str, line: int, message: str, advice: str, excerpt: str = ""):
         super().__init__(file, line, message, advice)
-        self.file, self.line, self.message, self.advice = file, line, message, advice
+        self.file, self.line, self.message, self.advice, self.excerpt = file, line, message, advice, excerpt
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}  {self.message}  {self.advice}"
+        again = f"\n{self.excerpt}\n    run it alone: make check FILE={self.file}" if self.excerpt else ""
+        return f"{self.file}:{self.line}  {self.message}  {self.advice}{again}"
+
+    def annotation(self) -> str:
+        """The fault as GitHub shows it beside the line of a change."""
+        said = f"{self.message}  {self.advice}".replace("%", "%25").replace("\n", "%0A")
+        return f"::error file={self.file},line={self.line}::{said}"
+
+
+def fault(rule: str, file: str, line: int, **words) -> PageError:
+    """The fault of a rule of faults.toml.
+
+    Args:
+        rule: section and name, such as fence.open.
+        file: the page as users know it.
+        line: counted from 1 at the top of the file.
+        words: what fills the names in the rule's text.
+    """
+    section, name = rule.split(".")
+    message, advice = (text.format(**words) for text in FAULTS[section][name])
+    return PageError(file, line, message, advice)
 
 
 def front_matter_lines(text: str) -> int:

@@ -42,10 +42,9 @@ class BookbinderPlugin(BasePlugin[Options]):
     def on_pre_build(self, *, config):
         """Check every page and run what is stale."""
         self.book = binding.bind(Path(config.docs_dir), execute=self.config.execute)
-        for line in self.book.messages():
-            log.error("%s", line)
-        if self.book.messages() and not self.serving:
-            raise PluginError(f"{len(self.book.messages())} faults in the book: see above")
+        faults = self.book.tell(log.error)
+        if faults and not self.serving:
+            raise PluginError(f"{faults} faults in the book: see above")
 
     def on_page_markdown(self, markdown, *, page, config, files):
         """Tell the Markdown extensions which page comes; under `serve` a page with faults shows these instead."""
@@ -60,7 +59,8 @@ class BookbinderPlugin(BasePlugin[Options]):
     def on_page_content(self, html, *, page, config, files):
         """The page is done; what is converted next is not this page. A lab gets the look of the book."""
         set_page(None)
-        return labs.dress(html, page.file, files, config) if page.file.src_uri.endswith(".py") else None
+        is_lab = page.file.src_uri.endswith(".py")
+        return postprocess.plain(labs.dress(html, page.file, files, config) if is_lab else html)
 
     def on_post_page(self, output, *, page, config):
         """Finish a page's HTML."""

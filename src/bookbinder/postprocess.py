@@ -10,39 +10,24 @@ import base64
 import hashlib
 import html as entities
 import re
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bookbinder.page import PageError
+from bookbinder.page import SITE, PageError, fault
 
-POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "img-src": "'self' data:",  # data: for the icons that the theme draws as masks
-    "font-src": "'self'",
-    "connect-src": "'self'",
-    "worker-src": "'self'",
-    "manifest-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-    "object-src": "'none'",
-}
-# What Python-Markdown writes as a style attribute, which the policy forbids, and its class in book.css.
-STYLES = {f"text-align:{side}": f"st-{side}" for side in ("left", "center", "right")}
-BOXES = {"book-stdout": "Output", "book-warning": "Warning", "book-error": "Error", "book-html": "Output"}
+POLICY, STYLES = SITE["policy"], SITE["styles"]
 
 _VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+)"""
 _ATTRIBUTE = re.compile(rf"""([^\s"'<>/=]+)(?:\s*=\s*({_VALUE}))?""")
 _TOKEN = re.compile(
     rf"""<!--.*?-->
-    | <(?P<raw>script|style)\b(?P<raw_attributes>[^>]*)>(?P<body>.*?)</(?P=raw)>
-    | <(?P<tag>[a-zA-Z][\w-]*)(?P<attributes>(?:\s+[^\s"'<>/=]+(?:\s*=\s*{_VALUE})?)*)\s*(?P<end>/?)>""",
+    | <(?P<raw>script|style)\b(?P<given>[^>]*)>(?P<body>.*?)</(?P=raw)>
+    | <(?P<tag>(?i:img)\b|[a-zA-Z][\w-]*(?=\s[^>]*(?:style|md-search|component="source")))  # what may change
+      (?P<attributes>(?:\s+[^\s"'<>/=]+(?:\s*=\s*{_VALUE})?)*)\s*(?P<end>/?)>""",
     re.DOTALL | re.VERBOSE,
 )
 _HEAD = re.compile(r'<head>(?:\s*<meta charset="?utf-8"?>)?', re.IGNORECASE)
-# Names, operators, punctuation and blanks in code stay in its text colour: else they are half of a chapter's elements.
 _PLAIN = re.compile(r'<span class="[nopw]">([^<]*)</span>')
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
@@ -51,6 +36,11 @@ def source_hash(text: str) -> str:
     """The source expression that lets a policy allow exactly this inline script or style."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def plain(html: str) -> str:
+    """The HTML without marks that show no colour: names, operators, punctuation and blanks are half of code's."""
+    return _PLAIN.sub(r"\1", html)
 
 
 def process(html: str, url: str) -> str:
@@ -66,36 +56,27 @@ def process(html: str, url: str) -> str:
     Raises:
         PageError: an image has no alternative text or no size, or a style attribute has no class in `STYLES`.
     """
-    html = _PLAIN.sub(r"\1", _META.sub("", html))
+    html = plain(_META.sub("", html))
     hashes: dict[str, set[str]] = {"script": set(), "style": set()}
 
     def mend(match: re.Match) -> str:
-        if match["raw"]:
-            given = _attributes(match["raw_attributes"])
-            if "src" not in given and "json" not in (given.get("type") or ""):
-                hashes[match["raw"]].add(source_hash(match["body"]))
-        elif match["tag"]:
-            line = lambda: html.count("\n", 0, match.start()) + 1  # counted only when something is wrong
-            error = lambda message, advice: PageError(url, line(), message, advice)
-            given = _attributes(match["attributes"])
-            new = _mend_tag(match["tag"].lower(), dict(given), error)
+        if match["raw"] and not re.search(r"\ssrc=|json", match["given"]):
+            hashes[match["raw"]].add(source_hash(match["body"]))
+        if match["tag"]:
+            pairs = _ATTRIBUTE.findall(match["attributes"])
+            given = {name: entities.unescape(value.strip("\"'")) if value else None for name, value in pairs}
+            refuse = partial(fault, file=url, line=html.count("\n", 0, match.start()) + 1)
+            new = _mend_tag(match["tag"].lower(), dict(given), refuse)
             return match[0] if new == given else _written(match["tag"], new, match["end"])
         return match[0]
 
     html = _TOKEN.sub(mend, html).replace("<th></th>", "<td></td>")  # a corner that heads nothing
-    policy = "; ".join(
-        " ".join([name, value, *sorted(hashes.get(name.removesuffix("-src"), ()))])
-        for name, value in POLICY.items()
-    )
+    sources = {name: sorted(hashes.get(name.removesuffix("-src"), ())) for name in POLICY}
+    policy = "; ".join(" ".join([name, POLICY[name], *sources[name]]) for name in POLICY)
     # Early in the head, for a policy does not hold for what stands above it; but a browser looks for the
     # character set in the first 1,024 bytes only.
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     return _HEAD.sub(lambda head: head[0] + meta, html, count=1)
-
-
-def _attributes(text: str) -> dict[str, str | None]:
-    pairs = _ATTRIBUTE.findall(text)
-    return {name: entities.unescape(value.strip("\"'")) if value else None for name, value in pairs}
 
 
 def _written(tag: str, attributes: dict[str, str | None], end: str) -> str:
@@ -103,83 +84,38 @@ def _written(tag: str, attributes: dict[str, str | None], end: str) -> str:
     return f"<{' '.join([tag, *parts])}{' /' if end else ''}>"
 
 
-def _mend_tag(tag: str, at: dict[str, str | None], error: Callable[..., PageError]) -> dict[str, str | None]:
+def _mend_tag(tag: str, at: dict[str, str | None], refuse: Callable[..., PageError]) -> dict[str, str | None]:
     """The attributes that the tag should have."""
     classes = (at.get("class") or "").split()
-    if "style" in at:
-        classes += _style_classes(at.pop("style") or "", error)
+    for style in filter(None, map(str.strip, (at.pop("style", None) or "").split(";"))):
+        key = re.sub(r"\s*:\s*", ":", style)
+        if key not in STYLES:
+            raise refuse("site.style", style=style)
+        classes.append(STYLES[key])
         at["class"] = " ".join(classes)
-    if tag == "img":
-        _check_image(at, classes, error)
+    if tag == "img" and (at.get("src") or "").endswith("assets/logo.svg"):
+        at.update({"width": "24", "height": "24"})
+    missing = [name for name in ("alt", "width", "height") if tag == "img" and not at.get(name)]
+    if missing:
+        raise refuse("site.image", image=at.get("src"), missing=", no ".join(missing))
     if "md-search" in classes and at.get("role") == "dialog":
         at["aria-label"] = "Search"
-    if tag == "input" and at.get("type") == "checkbox" and "disabled" in at:
-        at.setdefault("aria-label", "Task")
     if at.get("data-md-component") == "source":
         del at["data-md-component"]  # else the theme asks the repository's host for its number of stars
-    for name in BOXES.keys() & set(classes):
-        at.update({"tabindex": "0", "role": "group", "aria-label": BOXES[name]})
-    if tag == "div" and "arithmatex" in classes:
-        at.update({"role": "group", "aria-label": "Equation"})
     return at
 
 
-def _style_classes(style: str, error: Callable[..., PageError]) -> list[str]:
-    found = []
-    for declaration in filter(None, map(str.strip, style.split(";"))):
-        key = re.sub(r"\s*:\s*", ":", declaration)
-        if key not in STYLES:
-            advice = "Inline styles are forbidden: use a class with a rule in docs/assets/css/book.css."
-            raise error(f'style="{declaration}" would have no effect.', advice)
-        found.append(STYLES[key])
-    return found
-
-
-def _check_image(at: dict[str, str | None], classes: list[str], error: Callable[..., PageError]) -> None:
-    if (at.get("src") or "").endswith("assets/logo.svg"):
-        at.update({"width": "24", "height": "24"})
-    missing = [name for name in ("alt", "width", "height") if not at.get(name)]
-    if missing:
-        advice = "Write ![what it shows](file){ width=… height=… }; a figure's alt text is its title."
-        raise error(f"image {at.get('src')} has no {', no '.join(missing)}.", advice)
-
-
-def process_site(folder: Path) -> int:
-    """The number of pages in a built site, each of them processed in place.
+def process_site(folder: Path) -> tuple[int, list[PageError]]:
+    """The number of pages in a built site, each of them processed in place, and what is wrong with them.
 
     Args:
         folder: the built site.
-
-    Raises:
-        ExceptionGroup: of a PageError per faulty page; the others are processed.
     """
     pages, faults = sorted(Path(folder).rglob("*.html")), []
     for page in pages:
         old = page.read_text(encoding="utf-8")
         try:
-            new = process(old, page.relative_to(folder).as_posix())
-        except PageError as fault:
-            faults.append(fault)
-        else:
-            if new != old:
-                page.write_text(new, encoding="utf-8")
-    if faults:
-        raise ExceptionGroup(f"{len(faults)} of {len(pages)} pages cannot be published", faults)
-    return len(pages)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The exit status of `python -m bookbinder postprocess [site]`.
-
-    Args:
-        argv: the arguments after `postprocess`.
-    """
-    folder = Path(*(argv or ["site"]))
-    try:
-        pages = process_site(folder)
-    except ExceptionGroup as group:
-        print(*group.exceptions, sep="\n", file=sys.stderr)
-        return 1
-    said = f"{pages} pages ready" if pages else "no page; build the site first (make site)"
-    print(f"{folder}: {said}")
-    return 0 if pages else 1
+            page.write_text(process(old, page.relative_to(folder).as_posix()), encoding="utf-8")
+        except PageError as error:
+            faults.append(error)
+    return len(pages), faults

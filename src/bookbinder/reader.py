@@ -2,6 +2,7 @@
 
 import html
 import json
+from functools import cache
 from importlib.metadata import version
 
 from bookbinder.chapter import Chapter
@@ -24,6 +25,11 @@ def chains(chapter: Chapter) -> list[list[int]]:
     return found
 
 
+@cache
+def _version() -> str:
+    return version("chainrule")  # reads a file each time
+
+
 def attributes(chapter: Chapter, root: str) -> str:
     """The same as attributes of an element of the page.
 
@@ -33,6 +39,6 @@ def attributes(chapter: Chapter, root: str) -> str:
     """
     if not chapter.blocks:
         return ""
-    wheel = f"{root}dist/chainrule-{version('chainrule')}-py3-none-any.whl"
+    wheel = f"{root}dist/chainrule-{_version()}-py3-none-any.whl"
     chain = html.escape(json.dumps(chains(chapter), separators=(",", ":")))
     return f' data-chains="{chain}" data-wheel="{html.escape(wheel)}"'

@@ -1,6 +1,7 @@
 """Chapter → outputs: one fresh kernel a chapter, chapters side by side, within bounds of time, memory and output."""
 
 import asyncio
+import base64
 import datetime
 import os
 import platform
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from bookbinder import cache, exercises
 from bookbinder.chapter import Block, Chapter
 from bookbinder.figures import MIME
-from bookbinder.page import PageError
+from bookbinder.page import FAULTS, PageError
 
 TIMEOUT = 60  # seconds a chapter, unless its front matter says otherwise
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -22,20 +23,8 @@ _BAR_TIMES = re.compile(r" ?\[\d+:\d\d(:\d\d)?<[^\]]*\]")  # tqdm's seconds: not
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 _LIBRARIES = "numpy torch matplotlib scipy sklearn".split()
 
-# Results of this process by page: a failed one is shown under `serve`, and never cached.
+# Results of this process by page; a failed one is shown under `serve`, and never cached.
 latest: dict[str, "Result"] = {}
-
-
-@dataclass
-class Failure:
-    """A page whose code is wrong: the `fault`, and the lines of the block with the failing one marked."""
-
-    fault: PageError
-    excerpt: str = ""
-
-    def __str__(self) -> str:
-        again = f"    run it alone: make check FILE={self.fault.file}"
-        return "\n".join(part for part in (str(self.fault), self.excerpt, again) if part)
 
 
 @dataclass
@@ -44,14 +33,22 @@ class Result:
 
     chapter: Chapter
     data: dict
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[PageError] = field(default_factory=list)
     fresh: bool = True
 
-    def fail(self, at: int, message: str, advice: str, block: Block | None = None, line: int = 0) -> None:
-        """Note that the block number `at` is wrong, on that line of this block if they are known."""
+    def fail(self, at: int, rule: str, block: Block | None = None, line: int = 0, **words) -> None:
+        """Note that the block number `at` breaks a rule, on that line of this block if they are known."""
         block = block or self.chapter.blocks[at]
-        message = f"block {at + 1} of {len(self.chapter.blocks)}  {message}"
-        self.failures.append(_failure(self.chapter.error(line or block.line, message, advice), block))
+        failure = self.chapter.wrong(f"run.{rule}", line or block.line, **words)
+        failure.message = f"block {at + 1} of {len(self.chapter.blocks)}  {failure.message}"
+        self.add(failure, block)
+
+    def add(self, failure: PageError, block: Block) -> None:
+        """Note a failure with the lines of its block, the one of the failure marked."""
+        rows = enumerate(block.code.splitlines(), block.line + 1)
+        marked = (f"  {'>' if n == failure.line else ' '} {n:4}  {row}" for n, row in rows)
+        failure.excerpt = "\n".join(marked)
+        self.failures.append(failure)
 
 
 async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
@@ -66,14 +63,14 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
     """
     from nbclient.exceptions import DeadKernelError
 
-    from bookbinder.kernel import ENDINGS, started  # late: a build with nothing to run needs no Jupyter
+    from bookbinder import kernel  # late: a build with nothing to run needs no Jupyter
 
     data = {"blocks": [{"state": "unrun", "outputs": []} for _ in chapter.blocks]}
     result, at, start = Result(chapter, data), 0, time.monotonic()
     limit = chapter.meta.get("timeout", TIMEOUT)
     client = None
     try:
-        async with started(limit) as client:
+        async with kernel.started(limit) as client:
             cells: dict[int, Block] = {}
             for at, block in enumerate(chapter.blocks):
                 began = time.monotonic()
@@ -85,23 +82,19 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
                 await _run_exercises(client, result)
                 data["versions"], data["device"] = await _versions(client)
     except (DeadKernelError, RuntimeError) as error:
-        said = f"the kernel ended: {str(error) or type(error).__name__}", "a block must not end its process"
-        message, advice = ENDINGS.get(client.ended if client else "", said)
-        result.fail(at, message.replace("{limit}", str(limit)), advice)
+        most = {"limit": limit, "mega": kernel.OUTPUT >> 20, "giga": kernel.MEMORY >> 30}
+        rule = client.ended if client and client.ended in FAULTS["run"] else "ended"
+        result.fail(at, rule, error=str(error) or type(error).__name__, **most)
     for failure in result.failures[:1]:  # shown in place under `serve`; a build that fails shows nothing
         slot = data["blocks"][at]
         slot["outputs"] = [out for out in slot["outputs"] if out["kind"] != "error"]
-        slot["outputs"].append({"kind": "error", "text": f"{failure.fault.message}\n{failure.excerpt}"})
+        slot["outputs"].append({"kind": "error", "text": f"{failure.message}\n{failure.excerpt}"})
+    outputs = [out for slot in data["blocks"] for out in slot["outputs"]]
+    data["figures"] = [name for out in outputs if out["kind"] == "figure" for name in out["files"]]
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))  # set for a reproducible build
     data["date"] = datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat()
     data["seconds"] = round(time.monotonic() - start, 3)
     return result
-
-
-def _failure(fault: PageError, block: Block) -> Failure:
-    """A fault with the lines of a block, that of the fault marked."""
-    rows = enumerate(block.code.splitlines(), block.line + 1)
-    return Failure(fault, "\n".join(f"  {'>' if n == fault.line else ' '} {n:4}  {row}" for n, row in rows))
 
 
 async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -> bool:
@@ -119,15 +112,13 @@ async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -
     slot["outputs"], problem = _outputs(cell.outputs)
     slot["state"] = "raised" if error else "run"
     if problem:
-        result.fail(at, *problem)
+        result.fail(at, problem[0], **problem[1])
     elif kind != "xfail" and error:
         _fail_at_its_line(result, at, error, cells)
     elif kind == "xfail" and not error:
-        said = f"the block is said to raise {mark.raises} and does not"
-        result.fail(at, said, "drop the mark, or mend the block")
+        result.fail(at, "no-raise", wanted=mark.raises)
     elif kind == "xfail" and not await client.ask(f"issubclass(__import__('sys').last_type, {mark.raises})"):
-        said = f"the block is said to raise {mark.raises} and raises {error.ename}: {error.evalue}"
-        result.fail(at, said, "name this exception, or mend the block")
+        result.fail(at, "other-raise", wanted=mark.raises, error=f"{error.ename}: {error.evalue}")
     return not result.failures
 
 
@@ -140,7 +131,7 @@ def _fail_at_its_line(result: Result, at: int, error, cells: dict[int, Block]) -
             block = cells[int(number)]
             line = block.line + int(row)
     said = f"{error.ename}: {error.evalue}".strip().rstrip(":").splitlines()[0]
-    result.fail(at, said, "mend the block", block, line)
+    result.fail(at, "raises", block, line, error=said)
 
 
 async def _run_exercises(client, result: Result) -> None:
@@ -150,22 +141,21 @@ async def _run_exercises(client, result: Result) -> None:
         pieces = [(block.code, chapter.path, block.line + 1) for block in exercise.program(role)]
         code = f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({pieces!r})"
         cell = await client.execute_code(code)
-        raised = await client.ask("_raised")
-        fault = exercises.verdict(exercise, role, chapter.path, raised)
+        fault = exercises.verdict(exercise, role, chapter.path, *await client.ask("_raised"))
         outputs, problem = _outputs(cell.outputs)
         part = exercise.parts[role]
         if role == "solution":
             result.data["blocks"][chapter.blocks.index(part)]["outputs"] = outputs
-            fault = fault or (chapter.error(part.line, *problem) if problem else None)
+            fault = fault or problem and chapter.wrong(f"run.{problem[0]}", part.line, **problem[1])
         if fault:
-            result.failures.append(_failure(fault, part))
+            result.add(fault, part)
     for slot, block in zip(result.data["blocks"], chapter.blocks, strict=True):
         if block.exercise:
             slot["state"] = "run"
 
 
-def _outputs(raw: list) -> tuple[list[dict], tuple[str, str] | None]:
-    """What the page shows of a block's outputs, and (message, advice) where that cannot be shown."""
+def _outputs(raw: list) -> tuple[list[dict], tuple[str, dict] | None]:
+    """What the page shows of a block's outputs; where it cannot be shown, the rule and the words that say so."""
     shown: list[dict] = []
     for out in raw:
         if out.output_type == "stream" and shown and shown[-1]["kind"] == out.name:
@@ -174,14 +164,11 @@ def _outputs(raw: list) -> tuple[list[dict], tuple[str, str] | None]:
             shown.append(_output(out))
     for output in shown:
         if output["kind"] == "figure" and not output["alt"]:
-            advice = "give it one with ax.set_title or fig.suptitle: it is also its alternative text"
-            return [], ("a figure without a title", advice)
+            return [], ("no-title", {})
         if output["kind"] in ("stdout", "stderr"):
             output["text"] = _settle(output["text"])
         if _ADDRESS.search(output.get("text", "")):
-            message = "the output holds a memory address, which changes with every run: "
-            advice = "assign the last expression to _ , or print what you mean"
-            return [], (message + output["text"].strip()[:60], advice)
+            return [], ("address", {"seen": output["text"].strip()[:60]})
     return [output for output in shown if output["kind"] == "figure" or output["text"]], None
 
 
@@ -191,7 +178,12 @@ def _output(out) -> dict:
     if out.output_type == "error":
         return {"kind": "error", "text": f"{out.ename}: {out.evalue}".rstrip(": ")}
     if MIME in out.data:
-        return {"kind": "figure", **out.data[MIME]}
+        drawn = dict(out.data[MIME])
+        files = [(drawn.pop(ink), drawn["format"]) for ink in ("light", "dark")]
+        contents = [
+            (text.encode() if form == "svg" else base64.b64decode(text), form) for text, form in files
+        ]
+        return {"kind": "figure", **drawn, "files": [cache.write_figure(*content) for content in contents]}
     kind, mime = ("html", "text/html") if "text/html" in out.data else ("result", "text/plain")
     return {"kind": kind, "text": out.data.get(mime, "")}
 
@@ -210,21 +202,22 @@ async def _versions(client) -> tuple[dict[str, str], str]:
     return found, "GPU" if cuda else "CPU"
 
 
-async def _run_all(chapters: list[Chapter], jobs: int, quiet: bool) -> list[Result]:
-    slots = asyncio.Semaphore(jobs)
+async def _run_all(chapters: dict[Chapter, str], quiet: bool) -> list[Result]:
+    """Results of chapters, each kept under its key if it did not fail."""
+    slots = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def one(chapter: Chapter) -> Result:
+    async def one(chapter: Chapter, key: str) -> Result:
         async with slots:
             pause = 0.5 if sys.stderr.isatty() else 10  # seconds between lines of a log
             shown = {"desc": chapter.path, "total": len(chapter.blocks), "disable": quiet}
             with tqdm(unit="block", mininterval=pause, **shown) as bar:
                 result = await run_chapter(chapter, bar.update)
         if not result.failures:
-            cache.write(cache.key(chapter), result.data)
+            cache.write(key, result.data)
         return result
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(chapter)) for chapter in chapters]
+        tasks = [group.create_task(one(*item)) for item in chapters.items()]
     return [task.result() for task in tasks]
 
 
@@ -239,19 +232,19 @@ def run(chapters: list[Chapter], force: bool = False, quiet: bool = False) -> li
     Returns:
         A result for each chapter with code, in order.
     """
-    with_code = [chapter for chapter in chapters if chapter.blocks]
-    kept = {} if force else {chapter.path: cache.read(cache.key(chapter)) for chapter in with_code}
-    stale = [chapter for chapter in with_code if kept.get(chapter.path) is None]
-    results = asyncio.run(_run_all(stale, os.cpu_count() or 1, quiet)) if stale else []
-    ran = {result.chapter.path: result for result in results}
-    latest.update(ran)
+    around = cache.surroundings()
+    keys = {chapter: cache.key(chapter, around) for chapter in chapters if chapter.blocks}
+    kept = {} if force else {chapter: cache.read(key) for chapter, key in keys.items()}
+    stale = {chapter: key for chapter, key in keys.items() if kept.get(chapter) is None}
+    ran = asyncio.run(_run_all(stale, quiet)) if stale else []
     cache.evict()
-    return [ran.get(c.path) or Result(c, kept[c.path], fresh=False) for c in with_code]
+    results = {chapter: Result(chapter, kept[chapter], fresh=False) for chapter in keys.keys() - stale.keys()}
+    results |= {result.chapter: result for result in ran}
+    latest.update({chapter.path: result for chapter, result in results.items()})
+    return [results[chapter] for chapter in keys]
 
 
 def result_of(chapter: Chapter) -> dict | None:
     """Result of a chapter as the page shows it: of this process, else of the cache; None where it was not run."""
-    ran = latest.get(chapter.path)
-    if ran is not None and cache.key(ran.chapter) == cache.key(chapter):
-        return ran.data
-    return cache.read(cache.key(chapter))
+    found = latest.get(chapter.path)
+    return found.data if found and found.chapter is chapter else cache.read(cache.key(chapter))

@@ -6,6 +6,7 @@ Imported by the kernel, so it imports nothing heavy: torch and matplotlib are lo
 import os
 import re
 import sys
+import tomllib
 import traceback
 import warnings
 from pathlib import Path
@@ -25,20 +26,14 @@ def environment(folder: Path) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
     cache = Path(os.environ.get("BOOK_CACHE", ".cache")).resolve() / "matplotlib"
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     places = {
         "HOME": str(folder),
         "IPYTHONDIR": str(folder / ".ipython"),
         "PYTHONPATH": str(_HERE.parent),  # the packages beside this binder, whatever else is installed
         "MATPLOTLIBRC": str(_HERE / "matplotlibrc"),
         "MPLCONFIGDIR": str(cache),  # shared: building the font list anew takes seconds
-        "MPLBACKEND": "module://bookbinder.backend",
     }
-    same = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "100", "PYTHONHASHSEED": "0"}
-    quiet = dict.fromkeys(
-        ("JUPYTER_PLATFORM_DIRS", "PYTHONDONTWRITEBYTECODE", "PYDEVD_DISABLE_FILE_VALIDATION"), "1"
-    )
-    return kept | threads | places | same | quiet
+    return kept | places | tomllib.loads((_HERE / "environment.toml").read_text(encoding="utf-8"))
 
 
 def strict_warnings() -> None:
@@ -94,15 +89,16 @@ def condition(expression: str) -> bool:
         return True
 
 
-def run_program(pieces: list[tuple[str, str, int]]) -> str:
-    """What a program raised, as text; "" where it passed.
+def run_program(pieces: list[tuple[str, str, int]]) -> tuple[str, int]:
+    """What a program raised, as text ("" where it passed), and the number of the block that was run last.
 
     Args:
         pieces: Its blocks in order as (code, file, line of the block's first code line).
     """
-    space = {"__name__": "__main__"}
+    space, at = {"__name__": "__main__"}, -1
     try:
         for code, file, line in pieces:
+            at += 1
             exec(compile("\n" * (line - 1) + code, file, "exec"), space)
     except BaseException as error:  # sys.exit is a failure of the program, not of the run
         if isinstance(error, KeyboardInterrupt):
@@ -111,5 +107,5 @@ def run_program(pieces: list[tuple[str, str, int]]) -> str:
         trace = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in trace if frame.filename in files]
         where = f" (line {lines[-1]})" if lines else ""
-        return f"{type(error).__name__}: {error}"[:300] + where
-    return ""
+        return f"{type(error).__name__}: {error}"[:300] + where, at
+    return "", at

@@ -90,10 +90,9 @@ def faults(chapter: Chapter, src: Path) -> list[PageError]:
     for block in filter(lambda block: block.source, chapter.blocks):
         try:
             if _wanted(block, src) != block.code:
-                message = f"the block differs from {block.source}"
-                found.append(chapter.error(block.line, message, "run make sync, or change the package"))
+                found.append(chapter.wrong("source.differs", block.line, name=block.source))
         except LookupError as error:
-            found.append(chapter.error(block.line, str(error), "name a function or class of the package"))
+            found.append(chapter.wrong("source.unknown", block.line, error=error))
     return found
 
 

@@ -37,10 +37,10 @@ def test_a_sound_page_has_no_fault(book):
         ("[a](/index.md)", "the link to /index.md leads nowhere"),
         ("[a](index.md#three)", "index.md has no #three"),
         ("[a](#here)", "this page has no #here"),
-        ("<script>x</script>", "raw HTML with a tag that no page may have: <script"),
-        ('<p style="color:red">x</p>', "raw HTML with an attribute that no page may have: <p style="),
-        ('<p onclick="x()">x</p>', "raw HTML with an attribute that no page may have: <p onclick="),
-        ('<img alt="x" src="https://a.b/c.png">', "raw HTML with an address that no page may have: "),
+        ("<script>x</script>", "raw HTML that no page may have: <script"),
+        ('<p style="color:red">x</p>', "raw HTML that no page may have: <p style="),
+        ('<p onclick="x()">x</p>', "raw HTML that no page may have: <p onclick="),
+        ('<img alt="x" src="https://a.b/c.png">', "raw HTML that no page may have: "),
     ],
 )
 def test_each_fault_is_told_at_its_line(book, line, message):

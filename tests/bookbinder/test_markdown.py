@@ -1,14 +1,13 @@
 """The extension: outputs below their blocks, a header on the page."""
 
-import base64
 import re
 
 import markdown
 import pytest
 
-from bookbinder import runner
+from bookbinder import cache, runner
 from bookbinder.chapter import load
-from bookbinder.markdown import figure_file, makeExtension, prune, publish
+from bookbinder.markdown import html, makeExtension, prune, publish
 from bookbinder.page import PageError, set_page
 
 PAGE = """---
@@ -49,8 +48,7 @@ End.
 SVG = {
     "kind": "figure",
     "format": "svg",
-    "light": "<svg/>",
-    "dark": "<svg id='d'/>",
+    "files": ["light.svg", "dark.svg"],
     "alt": 'A "b"',
     "desc": "x axis: c",
 }
@@ -91,7 +89,10 @@ def convert(tmp_path, monkeypatch):
 
 def test_text_is_escaped_and_stands_below_its_block(convert):
     page = convert([{"kind": "stdout", "text": "<script>&\n"}])
-    assert '<pre class="book-stdout" tabindex="0">&lt;script&gt;&amp;</pre>' in page
+    assert (
+        '<pre class="book-stdout" tabindex="0" role="group" aria-label="Output">&lt;script&gt;&amp;</pre>'
+        in page
+    )
     assert page.index("book-stdout") < page.index("Text.") and "<script>" not in page
 
 
@@ -107,7 +108,7 @@ def test_a_figure_is_two_lazy_images_with_their_words(convert):
     images = re.findall(r"<img [^>]*>", page)
     assert [re.search("#only-(light|dark)", image)[1] for image in images] == ["light", "dark"]
     for image in images:
-        assert 'src="../../assets/figures/' in image and 'alt="A &quot;b&quot;. x axis: c"' in image
+        assert 'src="../../assets/figures/' in image and 'alt="A &#34;b&#34;. x axis: c"' in image
         assert 'width="600" height="300" loading="lazy"' in image
 
 
@@ -144,17 +145,17 @@ def test_a_page_that_was_not_run_is_an_error(convert, monkeypatch):
         markdown.markdown("# T\n", extensions=[makeExtension()])
 
 
-def test_figures_are_written_by_content_and_pruned(tmp_path):
-    webp = {
-        **SVG,
-        "format": "webp",
-        "light": base64.b64encode(b"l").decode(),
-        "dark": base64.b64encode(b"d").decode(),
-    }
-    names = publish({"blocks": [{"outputs": [SVG]}, {"outputs": [webp]}]}, tmp_path)
+def test_figures_are_written_by_content_and_pruned(tmp_path, own_cache):
+    names = [cache.write_figure(content, "svg") for content in (b"<svg/>", b"<svg id='d'/>")]
+    assert publish({"figures": names}, tmp_path) == set(names)
     folder = tmp_path / "assets" / "figures"
-    assert {file.name for file in folder.iterdir()} == names and len(names) == 4
-    name, content = figure_file(SVG, "light")
-    assert (folder / name).read_bytes() == content == b"<svg/>"
-    prune(tmp_path, {name})
-    assert [file.name for file in folder.iterdir()] == [name]
+    assert {file.name for file in folder.iterdir()} == set(names)
+    assert (folder / names[0]).read_bytes() == b"<svg/>"
+    prune(tmp_path, {names[0]})
+    assert [file.name for file in folder.iterdir()] == [names[0]]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("stdout", "Output"), ("stderr", "Warning"), ("error", "Error")])
+def test_boxes_that_scroll_are_named_and_reachable(kind, name):
+    assert f'tabindex="0" role="group" aria-label="{name}">1</pre>' in html.box(kind, "1")
+    assert 'tabindex="0" role="group" aria-label="Output"><b>1</b></div>' in html.box("html", "<b>1</b>")

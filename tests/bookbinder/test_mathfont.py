@@ -1,6 +1,7 @@
 """The committed math font: what it holds, what was mended, and that its licence is right."""
 
 import html
+import importlib.util
 import re
 import unicodedata
 import zipfile
@@ -11,9 +12,11 @@ import pytest
 pytest.importorskip("brotli", reason="woff2 is compressed by brotli")
 from fontTools.ttLib import TTFont
 
-from bookbinder import mathfont
-
-FOLDER = Path(__file__).parents[2] / "docs/assets/fonts"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs/assets/fonts"
+spec = importlib.util.spec_from_file_location("mathfont", ROOT / "tools/mathfont.py")
+mathfont = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(mathfont)
 GOLDEN = Path(__file__).with_name("math_golden.txt")
 
 

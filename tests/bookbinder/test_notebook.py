@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from bookbinder import chapter, notebook, runner
+from bookbinder import cache, chapter, notebook, runner
 
 HEAD = "---\ntitle: T\ndescription: What it is.\n---\n# T\n\n"
 SITE = {
@@ -173,6 +173,23 @@ def test_links_are_whole_or_plain(source, whole, plain):
     assert text(source) == plain
 
 
+def test_links_by_name_are_written_out():
+    text = "See [the *page*][p], [here][] and `[p][p]`.\n\n## Next\n\n[Again][P], [none][q].\n\n"
+    text += "[p]: ../a/b.md#c\n[here]: x.md 'T'\n"
+    cells = [cell.source for cell in export(text, site_url="https://s.t", page_url="learning/y/").cells]
+    assert "[the *page*](https://s.t/a/b/#c), [here](https://s.t/learning/x/) and `[p][p]`." in cells[1]
+    assert "[Again](https://s.t/a/b/#c), [none][q]." in cells[2] and "]:" not in "".join(cells)
+
+
+def test_what_follows_a_solution_is_a_cell_of_its_own():
+    box = '!!! exercise "1"\n    Task.\n\n    ??? success "Solution"\n'
+    box += "        ```python\n        x\n        ```\n\n        Why.\n\n"
+    cells = [cell.source for cell in export(box + box.replace('"1"', '"2"')).cells[1:]]
+    assert [("Why." in cell, "Task." in cell) for cell in cells if "Why." in cell or "Task." in cell] == [
+        (False, True), (True, False), (False, True), (True, False)
+    ]  # fmt: skip
+
+
 def test_links_of_an_index_page_start_from_its_folder():
     options = {"path": "docs/start/index.md", "site_url": "https://x.org/", "page_url": "start/"}
     assert text("[a](where-to-run.md)", **options) == "[a](https://x.org/start/where-to-run/)"
@@ -228,7 +245,8 @@ def test_code_in_containers_is_at_its_place():
     assert [(cell.cell_type, cell.source) for cell in nb.cells[1:]] == [
         ("markdown", "> **N**\n>\n> One."),
         ("code", "if 1:\n    x = 1"),
-        ("markdown", "> Two.\n\n1. Item"),
+        ("markdown", "> Two."),
+        ("markdown", "1. Item"),
         ("code", "y = 1"),
         ("markdown", "goes on\n\n2. Next"),
         ("code", "#@title Closed\nz = 1"),
@@ -354,10 +372,10 @@ def test_setup_cell_without_a_site_and_without_need():
     assert [cell.id for cell in nb.cells] == ["title", "line-7", "line-9"]
 
 
-def test_outputs(tmp_path):
+def test_outputs(tmp_path, own_cache):
     figure = {"kind": "figure", "alt": "A <b>", "desc": "x axis: t", "width": 9, "height": 9}
-    svg = figure | {"format": "svg", "light": "<svg><title>A</title><desc>d</desc><path/></svg>", "dark": "D"}
-    webp = figure | {"format": "webp", "light": "UklG", "dark": "D"}
+    drawn = [(b"<svg><title>A</title><desc>d</desc><path/></svg>", "svg"), (b"RIF", "webp")]
+    svg, webp = (figure | {"format": f[1], "files": [cache.write_figure(*f)]} for f in drawn)
     outputs = [
         {"kind": "stdout", "text": "a\n"},
         {"kind": "stderr", "text": "w\n"},

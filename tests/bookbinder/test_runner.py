@@ -3,6 +3,7 @@
 import os
 import textwrap
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -184,7 +185,8 @@ def results(tmp_path_factory):
             file.write_text(FRONT.format(timeout=TIMEOUT.get(name, 60)) + textwrap.dedent(body))
             chapters.append(load(file))
         assert [str(f) for c in chapters for f in c.faults] == []
-        return {r.chapter.path.removesuffix(".md"): r for r in runner.run(chapters, quiet=True)}
+        ran = {r.chapter.path.removesuffix(".md"): r for r in runner.run(chapters, quiet=True)}
+        return ran | {"cache": folder / "cache"}
 
 
 def outputs(result, block):
@@ -193,7 +195,7 @@ def outputs(result, block):
 
 def only_fault(result):
     assert len(result.failures) == 1, [str(f) for f in result.failures]
-    return result.failures[0].fault
+    return result.failures[0]
 
 
 def test_outputs_are_what_a_notebook_shows(results):
@@ -219,8 +221,9 @@ def test_a_figure_is_published_in_two_inks_with_its_words(results):
     (figure,) = results["figure"].data["blocks"][0]["outputs"]
     assert figure["alt"] == "Two points of x^2"
     assert "x axis: x (m)" in figure["desc"] and "a < b" in figure["desc"]
-    assert figure["format"] == "svg" and "<title>Two points of x^2</title>" in figure["light"]
-    assert "#000000" in figure["light"] and "#000000" not in figure["dark"]
+    light, dark = ((results["cache"] / "figures" / name).read_text() for name in figure["files"])
+    assert figure["format"] == "svg" and "<title>Two points of x^2</title>" in light
+    assert "#000000" in light and "#000000" not in dark
 
 
 def test_a_progress_bar_shows_its_end_and_no_time(results):
@@ -232,8 +235,8 @@ def test_a_progress_bar_shows_its_end_and_no_time(results):
 
 def test_a_failure_names_the_innermost_line_of_the_page(results):
     failure = results["raises"].failures[0]
-    assert (failure.fault.file, failure.fault.line) == ("raises.md", FIRST + 4)
-    assert failure.fault.message == "block 2 of 3  ZeroDivisionError: division by zero"
+    assert (failure.file, failure.line) == ("raises.md", FIRST + 4)
+    assert failure.message == "block 2 of 3  ZeroDivisionError: division by zero"
     assert f"> {FIRST + 4:4}      return y / x" in failure.excerpt
     assert "make check FILE=raises.md" in str(failure)
     assert results["raises"].data["blocks"][2]["state"] == "unrun"
@@ -275,7 +278,7 @@ def test_no_child_outlives_its_chapter(results):
 
 
 def test_every_part_of_an_exercise_is_put_to_its_check(results):
-    said = [failure.fault.message for failure in results["exercises"].failures]
+    said = [failure.message for failure in results["exercises"].failures]
     assert said[0] == "the starter of exercise double passes its check"
     assert said[1].startswith("the solution of exercise double fails its check: AssertionError")
     assert said[2] == "the wrong of exercise double passes its check"
@@ -305,6 +308,19 @@ def test_a_damaged_entry_is_run_again(page):
     entry.write_text(entry.read_text().replace('"1\\n"', '"7\\n"').replace("1\\\\n", "7\\\\n")[:-3])
     again = runner.run([load(page)], quiet=True)[0]
     assert again.fresh and again.data["blocks"][0]["outputs"][0]["text"] == "1\n"
+
+
+@pytest.mark.parametrize(
+    "change", [Path.unlink, lambda file: file.write_text("<svg/>")], ids=["gone", "other"]
+)
+def test_a_damaged_figure_is_drawn_again(page, change):
+    plot = 'import matplotlib.pyplot as plt\n\n_ = plt.title("T")'
+    page.write_text(page.read_text().replace("print(1)", plot))
+    names = runner.run([load(page)], quiet=True)[0].data["figures"]
+    change(page.parent / "cache" / "figures" / names[1])
+    again = runner.run([load(page)], quiet=True)[0]
+    assert again.fresh and again.data["figures"] == names
+    assert not runner.run([load(page)], quiet=True)[0].fresh
 
 
 def test_a_failed_run_is_shown_but_not_kept(page):

@@ -2,7 +2,7 @@
 
 STIX Two Math comes in the wheel of `ziamath` (PyPI) under the SIL Open Font License. Characters that a text
 on deep learning does not need are taken out. Outlines are moved at most, never redrawn, and the same wheel
-gives the same bytes. `make font` runs `python -m bookbinder.mathfont WHEEL FONT`.
+gives the same bytes. `make font` runs `python tools/mathfont.py WHEEL FONT`.
 """
 
 import io
