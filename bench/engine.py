@@ -278,15 +278,14 @@ def measure(steps, seconds):
     for who, step in steps.items():
         start = clock()
         step()
-        step()
-        counts[who] = max(1, int(0.02 / max((clock() - start) / 2, 1e-6)))
+        counts[who] = max(1, int(0.02 / max(clock() - start, 1e-6)))
     ratios: dict[str, list[float]] = {who: [] for who in steps}
     slow = {who for who, count in counts.items() if count == 1 and who not in OURS}
     stop, rounds = time.monotonic() + seconds, 0
     while time.monotonic() < stop or rounds < 7:
         times = {}
         for who, step in steps.items():
-            if who in slow and rounds >= 5:
+            if who in slow and rounds >= 3:
                 continue
             start = clock()
             for _ in range(counts[who]):
@@ -318,11 +317,11 @@ def main(arguments):
         return
     seconds, peers = (2.0 if "--quick" in arguments else 12.0), "--no-peers" not in arguments
     if THREADS == 1:
-        before = os.getloadavg()[0]
+        before, what = os.getloadavg()[0], about()
         found = list(rows(STEPS, seconds, peers))
         if os.cpu_count() > 1:
             found += with_two_threads(arguments)
-        record = about() | {"load": [round(before, 1), round(os.getloadavg()[0], 1)], "rows": found}
+        record = what | {"load": [round(before, 1), round(os.getloadavg()[0], 1)], "rows": found}
         if "--record" in arguments:
             RECORD.parent.mkdir(exist_ok=True)
             RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

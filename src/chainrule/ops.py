@@ -1171,14 +1171,13 @@ def cross_entropy(x, target, *, ignore_index=-100, reduction="mean", label_smoot
 
 
 def _entropy_of_labels(x, labels, reduction, smoothing, ignore_index):
-    dim, shape, flat = int(x.ndim > 1), labels.shape, labels.ravel()
-    rows = x if x.ndim == 2 else np.moveaxis(x, dim, -1).reshape(labels.size, x.shape[dim])
+    plain, dim, shape, flat = x.ndim == 2, int(x.ndim > 1), labels.shape, labels.ravel()
+    rows = x if plain else np.moveaxis(x, dim, -1).reshape(labels.size, x.shape[dim])
     ignored = np.flatnonzero(flat == ignore_index)
     if len(ignored):
-        flat = flat.copy()
-        flat[ignored] = 0
-    _check_labels(flat, rows.shape[1])
-    at, even = (np.arange(len(flat)), flat), smoothing / rows.shape[1]
+        flat = np.where(flat == ignore_index, 0, flat)
+    _check_labels(flat, classes := rows.shape[1])
+    at, even = (np.arange(len(flat)), flat), smoothing / classes
     z = rows - np.ascontiguousarray(rows.T).max(0)[:, None]  # rows.max(1) is slow where rows are short
     p = np.exp(z)
     total = p.dot(_ones(p.shape[1], p.dtype))
@@ -1191,10 +1190,11 @@ def _entropy_of_labels(x, labels, reduction, smoothing, ignore_index):
     def vjp(g):
         scale = spread(g).ravel()  # one number for all rows, or one for each
         out = p * (scale / total)[:, None]
-        out -= (even * scale)[:, None] if smoothing else 0
+        if smoothing:
+            out -= (even * scale)[:, None]
         out[at] -= scale * (1 - smoothing)
         out[ignored] = 0
-        return out if x.ndim == 2 else np.moveaxis(out.reshape(*shape, rows.shape[1]), -1, dim)
+        return out if plain else np.moveaxis(out.reshape(*shape, classes), -1, dim)
 
     return out, vjp
 
