@@ -1,0 +1,95 @@
+"""The style page tells authors the messages of the check: each row of its table is provoked here."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bookbinder.chapter import load
+from bookbinder.check import check
+from bookbinder.page import FAULTS
+from conftest import ROOT
+
+HEAD = "---\ntitle: T\ndescription: D.\n---\n# T\n\n"
+BLOCK = "```python\nx = 1\n```\n\n"
+CONT = "<!--pytest-codeblocks:cont-->\n" + BLOCK
+SKIP = '<!--pytest.mark.skip(reason="a")-->\n'
+GROUP = "".join(f"<!-- exercise: centred {part} -->\n{BLOCK}Text.\n\n" for part in ("starter", "solution"))
+# A page with the fault, by the first words of its row.
+PAGES = {
+    "no front matter": "# T\n",
+    "minutes: soon": HEAD.replace("---\n#", "minutes: soon\n---\n#"),
+    "author: me": HEAD.replace("---\n#", "author: me\n---\n#"),
+    "a fence that says py": HEAD + "```py\nx\n```\n",
+    "a fence of tildes": HEAD + "~~~text\nx\n~~~\n",
+    "a fence that says bash": HEAD + "```bash\nls\n```\n",
+    "a fence without its end": HEAD + "```text\nx\n",
+    "26 lines in a block": HEAD + "```python\n" + "x = 1\n" * 26 + "```\n",
+    "a third block in a row": HEAD + BLOCK + CONT * 2,
+    "an indented fence": HEAD + "Text.\n\n    ```python\n    x\n    ```\n",
+    "cont first on a page": HEAD + CONT,
+    "cont after a block": HEAD + SKIP + BLOCK + CONT,
+    "a mark on a block with cont": HEAD + BLOCK + SKIP + CONT,
+    "a mark without reason": HEAD + "<!--pytest.mark.skip()-->\n" + BLOCK,
+    "pytest-codeblocks:continue": HEAD + "<!--pytest-codeblocks:continue-->\n" + BLOCK,
+    "a comment for a block": HEAD + SKIP + "Text.\n",
+    "a block that differs": HEAD + "<!-- source: chainrule.autograd.unbroadcast -->\n" + BLOCK,
+    "an exercise without a part": HEAD + GROUP,
+    "an open brace": HEAD + "$$\n\\frac{1}{2\n$$\n",
+    "a reference without": HEAD + "By $\\eqref{eq:a}$.\n",
+    "a formula's $$": HEAD + "Text\n$$\nx\n$$\n",
+    "a link to a page": HEAD + "[a](gone.md)\n",
+    "a link to a heading": HEAD + "[a](#heading)\n",
+}
+# What only a run can tell, and the rule that says it; test_runner.py and test_exercises.py provoke these.
+RUN = {
+    "a starter or wrong answer that passes": "exercise.passes",
+    "a solution that fails": "exercise.fails",
+    "a starter that raises": "exercise.starter",
+    "a figure without a title": "run.no-title",
+    "a value with a memory address": "run.address",
+    "a block that raises": "run.raises",
+    "a block that was to raise": "run.no-raise",
+    "a page that runs too long": "run.time",
+}
+
+PROSE = ("a number that nothing supports", "a symbol that is not in the notation")  # held by test_evidence.py
+
+
+def rows() -> dict[str, str]:
+    """Message by fault, without the marks of code."""
+    table = (
+        (ROOT / "docs/contribute/style.md").read_text(encoding="utf-8").partition("## What the check says")[2]
+    )
+    cells = re.findall(r"^\| (.*?) \| (.*?) \|$", table, re.M)[2:]
+    return {what.replace("`", ""): said.replace("`", "") for what, said in cells}
+
+
+def of(row: str, table: dict) -> str:
+    """The one key of a table that a row begins with."""
+    return max((key for key in table if row.startswith(key)), key=len)
+
+
+def test_every_row_is_held():
+    held = [of(row, PAGES | RUN | dict.fromkeys(PROSE)) for row in rows()]
+    assert sorted(held) == sorted([*PAGES, *RUN, *PROSE])
+
+
+@pytest.mark.parametrize("row", [row for row in rows() if row.startswith(tuple(PAGES))])
+def test_the_check_says_what_its_row_says(row, tmp_path, monkeypatch):
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    page.write_text(PAGES[of(row, PAGES)], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (first, *_) = check(load(page), Path("docs"), ROOT / "src")
+    assert rows()[row] in first.message
+
+
+@pytest.mark.parametrize("row", [row for row in rows() if row.startswith(tuple(RUN))])
+def test_the_run_says_what_its_row_says(row):
+    section, rule = RUN[of(row, RUN)].split(".")
+    said = FAULTS[section][rule][0].removesuffix(": {error}")
+    pattern = "".join(
+        ".+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{.*?\})", said)
+    )
+    assert re.match(pattern, rows()[row]) or rows()[row] in said
