@@ -391,11 +391,21 @@ def processor():
 # --- The page ---------------------------------------------------------------------------------------------------
 
 
+QUIET = "The machine had time for it."
+BUSY = (
+    "The machine was busy with other work, so the column for two threads says little: there the threads of a step wait "
+    "for a free core as well as for each other."
+)
+
+
 def page(record):
     """The reference page of a record."""
     rows, names = record["rows"], [*OURS, *OTHERS]
-    head = ["Step", *(("one thread", "two threads")[r["threads"] - 1] for r in rows)]
-    lines = [["", *(r["step"] for r in rows)], *([who, *(cell(r, who) for r in rows)] for who in names)]
+    head = ["", *(r["step"] for r in rows)]
+    lines = [
+        ["threads", *(str(r["threads"]) for r in rows)],
+        *([who, *(cell(r, who) for r in rows)] for who in names),
+    ]
     table = "".join("| " + " | ".join(line) + " |\n" for line in [head, ["---"] * len(head), *lines])
     absent = {f"{who} {why}" for r in rows for who, why in r["absent"].items()}
     notes = "".join(f"- {line}.\n" for line in sorted(absent))
@@ -411,9 +421,13 @@ def page(record):
         k: record[k] for k in ("date", "processor", "cores", "blas", "python", "numpy", "torch", "code")
     }
     load = " at the start and ".join(map(str, record["load"]))
+    busy = max(record["load"]) > record["cores"] + 1
+    trust = BUSY if busy else QUIET
     files = ", ".join(f'"{name}.py"' for name in MEASURED)
     template = (Path(__file__).parent / "speed.md").read_text(encoding="utf-8")
-    return template.format(**filled, table=table, notes=notes, behind=behind, load=load, files=files)
+    return template.format(
+        **filled, table=table, notes=notes, behind=behind, load=load, trust=trust, files=files
+    )
 
 
 def cell(row, who):

@@ -128,7 +128,7 @@ def micrograd(task):
     from micrograd.nn import MLP
 
     if task.kind != "hinge":
-        raise NotImplementedError("too slow for more than the small net")
+        raise NotImplementedError("is too slow for more than the small net")
     sys.setrecursionlimit(20_000)
     net, arrays = MLP(2, [16, 16, 1]), task.arrays
     for layer, w, b in zip(net.layers, arrays[::2], arrays[1::2], strict=True):

@@ -1,0 +1,85 @@
+"""The benchmark of a step: contenders agree, and the page is what the record says."""
+
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bench import engine  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    "task", [engine.small_mlp(8), engine.mlp(4), engine.cnn(8, 2)], ids=lambda task: task.kind
+)
+def test_contenders_take_the_same_steps(task):
+    wanted, steps = engine.in_torch(task), engine.OURS.items()
+    first = wanted(), wanted()
+    for name, make in steps:
+        if name == "NumPy by hand" and task.kind == "cnn":
+            continue
+        step = make(task)
+        for grads in first:
+            for a, b in zip(step(), grads, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_a_wrong_gradient_is_not_timed(monkeypatch):
+    wrong = lambda task: lambda: [a + 1 for a in task.arrays]
+    monkeypatch.setitem(engine.OURS, "wrong", wrong)
+    with pytest.raises(AssertionError, match="wrong"):
+        engine.contenders(engine.small_mlp(8), peers=False)
+
+
+def test_an_engine_that_is_missing_is_named(monkeypatch):
+    def missing(task):
+        raise ImportError("no module named such")
+
+    monkeypatch.setattr(engine, "OTHERS", {"such": missing})
+    steps, absent = engine.contenders(engine.small_mlp(8), peers=True)
+    assert "such" not in steps and absent == {"such": "ImportError: no module named such"}
+
+
+def said(page):
+    """What the page's block prints."""
+    out = io.StringIO()
+    block = page.split("```python\n")[1].split("```")[0]
+    with contextlib.redirect_stdout(out):
+        exec(block, {})
+    return out.getvalue()
+
+
+def record():
+    return json.loads(engine.RECORD.read_text(encoding="utf-8"))
+
+
+def test_page_is_what_the_record_says():
+    assert engine.PAGE.read_text(encoding="utf-8") == engine.page(record())
+
+
+def test_page_says_when_the_code_is_another():
+    now = record() | {"code": engine.code_hash()}
+    assert said(engine.page(now)).startswith("up to date")
+    assert said(engine.page(now | {"code": "0123456789abcdef"})).startswith("stale")
+
+
+def test_page_names_every_engine_and_says_where_pytorch_leads():
+    rows = [
+        {
+            "step": "A",
+            "threads": 1,
+            "ratio": {"PyTorch": 1.0, "chainrule": 1.25},
+            "absent": {"JAX, jit": "is away"},
+        }
+    ]
+    text = engine.page(record() | {"rows": rows})
+    assert all(f"| {name} |" in text for name in [*engine.OURS, *engine.OTHERS])
+    assert "PyTorch leads in: A (1 thread)." in text and "- JAX, jit is away." in text
+    rows[0]["ratio"]["chainrule"] = 0.5
+    assert "In none of these steps does PyTorch lead." in engine.page(record() | {"rows": rows})
