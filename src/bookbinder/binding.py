@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,18 +29,17 @@ class Book:
     faults: list[PageError] = field(default_factory=list)
     results: list[runner.Result] = field(default_factory=list)
 
-    def wrong(self) -> list[PageError]:
-        """All that is wrong, in the order of the files and their lines."""
-        failures = [failure for result in self.results for failure in result.failures]
-        return sorted([*self.faults, *failures], key=lambda fault: (fault.file, fault.line))
-
     def tell(self, say: Callable[[str], object] = print) -> int:
-        """Say all that is wrong, under GitHub Actions also as annotations of the lines; the number of faults."""
-        for fault in self.wrong():
+        """Say all that is wrong, in the order of the files and their lines; the number of faults.
+
+        Under GitHub Actions each is also an annotation of its line.
+        """
+        wrong = [*self.faults, *(failure for result in self.results for failure in result.failures)]
+        for fault in sorted(wrong, key=lambda fault: (fault.file, fault.line)):
             say(str(fault))
             if os.environ.get("GITHUB_ACTIONS"):
                 print(fault.annotation(), flush=True)
-        return len(self.wrong())
+        return len(wrong)
 
 
 def bind(docs: Path, files: list[Path] | None = None, force: bool = False, execute: bool = True) -> Book:
@@ -93,13 +91,7 @@ def extras(book: Book, site: Path, site_url: str) -> None:
             nb = notebook.export(result.chapter, result.data, site_url=site_url, page_url=url, wheel=wheel)
             notebook.write(nb, kept)
         os.utime(kept)
-        copy(kept, site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"))
-
-
-def copy(file: Path, target: Path) -> None:
-    """Copy a file that is kept into the built site."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)
+        cache.put(site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"), kept.read_bytes())
 
 
 def build_wheel(folder: Path, root: Path = ROOT) -> str:
@@ -116,5 +108,5 @@ def build_wheel(folder: Path, root: Path = ROOT) -> str:
         if done.returncode:
             raise RuntimeError(f"chainrule's wheel was not built: {done.stderr.strip()}")
     wheel = max(kept.glob("chainrule-*.whl"))
-    copy(wheel, folder / wheel.name)
+    cache.put(folder / wheel.name, wheel.read_bytes())
     return wheel.name

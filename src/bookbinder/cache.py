@@ -42,10 +42,8 @@ def surroundings() -> str:
     """Hash of all that shapes every run: packages, Python, libraries, kind of device, the binder."""
     libraries = []
     for name in _LIBRARIES:
-        try:
+        with suppress(PackageNotFoundError):
             libraries.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            libraries.append(f"{name} none")
     files = [file for name in _SHAPING for file in sorted(_HERE.glob(f"{name}*"))] + sorted(
         (_HERE.parent / "chainrule").rglob("*.*")
     )

@@ -1,12 +1,11 @@
 """Every fault of a page that can be told without running it, all at once and sorted."""
 
 import re
-from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
-from markdown.extensions.toc import slugify
+from markdown import markdown
 
 from bookbinder import exercises, sync
 from bookbinder.chapter import CODE_SPAN, Chapter, load
@@ -14,7 +13,7 @@ from bookbinder.math import check_math
 from bookbinder.page import ELSEWHERE, PageError
 
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
-_ID = re.compile(r"\{[^}]*#([\w:.-]+)[^}]*\}\s*$")
+_GIVE_IDS = ["toc", "attr_list", "admonition", "tables", "def_list", "pymdownx.details", "pymdownx.tabbed"]
 # What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise.
 _FORBIDDEN = re.compile(
     r"""<\s*(script|style|iframe|object|embed|link|meta|base|form)\b
@@ -80,16 +79,6 @@ def _link(chapter: Chapter, target: str, docs: Path) -> tuple[str, dict] | None:
 
 @lru_cache(maxsize=512)
 def anchors(chapter: Chapter) -> set[str]:
-    """Ids that a link may name on a page: its headings' and those set by {#id}."""
-    found: set[str] = set()
-    seen: Counter = Counter()
-    for _, line in chapter.prose:
-        explicit = _ID.search(line)
-        found |= set(re.findall(r"#([\w:.-]+)", explicit[0])) if explicit else set()
-        found |= set(re.findall(r"\bid=[\"']([^\"']+)", line))
-        heading = re.match(r"#{1,6}\s+(.*?)\s*#*$", line)
-        if heading and not explicit:
-            slug = slugify(re.sub(r"[*_`]|\[([^]]*)\]\([^)]*\)", r"\1", heading[1]), "-")
-            found.add(slug if not seen[slug] else f"{slug}_{seen[slug]}")
-            seen[slug] += 1
-    return found
+    """Ids that a link may name on a page: its headings' and those that its author gave."""
+    text = "\n".join(line for _, line in chapter.prose)
+    return set(re.findall(r"""\bid=["']([^"']+)""", markdown(text, extensions=_GIVE_IDS)))

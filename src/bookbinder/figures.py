@@ -47,14 +47,14 @@ def _svg(figure, alt: str, desc: str, dpi: int) -> str:
     # matplotlib leaves pure black fills unsaid; saying it once on the root lets the dark version swap it.
     text = re.sub(r"(<svg\b[^>]*)>", rf'\1 fill="#000000" role="img">{words}', text, count=1)
     text = re.sub(r' d="([^"]*)"', lambda m: f' d="{_short(m[1])}"', text)
-    return re.sub(r"(?<=data:image/)png;base64,([^\"]+)", lambda m: f"webp;base64,{_lighter(m[1])}", text)
+    return re.sub(r"(?<=data:image/)png;base64,([^\"]+)", _lighter, text)
 
 
-def _lighter(png: str) -> str:
-    """A raster inside an SVG, base64, as WebP: a third of PNG's bytes."""
+def _lighter(png: re.Match) -> str:
+    """A raster inside an SVG as WebP: a third of PNG's bytes."""
     from PIL import Image
 
-    return _base64_webp(Image.open(io.BytesIO(base64.b64decode(png))), 80)
+    return "webp;base64," + _base64_webp(Image.open(io.BytesIO(base64.b64decode(png[1]))), 80)
 
 
 def _base64_webp(image, quality: int) -> str:

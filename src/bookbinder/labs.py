@@ -23,12 +23,11 @@ _PIECES = ".jp-MarkdownOutput, .highlight-ipynb, .jp-OutputArea:has(.jp-OutputAr
 _RULES = "from bookbinder import sandbox as _s; _s.enter(); del _s"
 
 
-def prepare(options: dict, execute: bool) -> None:
+def prepare(options: dict) -> None:
     """Have mkdocs-jupyter run labs as chapters are run: this Python, that environment, kept by what shaped them.
 
     Args:
         options: The options of the plugin mkdocs-jupyter, which are changed.
-        execute: Whether to run at all.
     """
     made_by = f"{sys.executable} {version('mkdocs-jupyter')} {version('nbconvert')}"
     name = cache.digest(cache.surroundings(), made_by, Path(__file__))
@@ -44,7 +43,7 @@ def prepare(options: dict, execute: bool) -> None:
     limits = {"NotebookClient": {"timeout": TIMEOUT}}
     cache.put(home / "jupyter_nbconvert_config.json", json.dumps(limits).encode())
     os.environ |= {"JUPYTER_PATH": str(home), "JUPYTER_CONFIG_DIR": str(home)}  # not what a user has set up
-    options.update(cache_dir=str(kept), kernel_name=KERNEL, execute=execute, allow_errors=False)
+    options.update(cache_dir=str(kept), kernel_name=KERNEL, execute=True, allow_errors=False)
 
 
 def dress(content: str, lab, files, config) -> str:

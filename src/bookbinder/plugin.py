@@ -4,8 +4,6 @@ import logging
 import os
 from pathlib import Path
 
-from mkdocs.config import base
-from mkdocs.config import config_options as option
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
 
@@ -15,13 +13,7 @@ from bookbinder.page import set_page
 log = logging.getLogger("mkdocs.plugins.bookbinder")
 
 
-class Options(base.Config):
-    """Options in mkdocs.yml."""
-
-    execute = option.Type(bool, default=True)
-
-
-class BookbinderPlugin(BasePlugin[Options]):
+class BookbinderPlugin(BasePlugin):
     """Runs before files are collected, so that figures exist when links are checked."""
 
     serving = False
@@ -33,7 +25,7 @@ class BookbinderPlugin(BasePlugin[Options]):
     def on_config(self, config):
         """Know the repository from the environment of CI where the configuration names none; set up the labs."""
         if lab := config.plugins.get("mkdocs-jupyter"):
-            labs.prepare(lab.config, self.config.execute)
+            labs.prepare(lab.config)
         repo = os.environ.get("GITHUB_REPOSITORY", "")
         if repo and not config.repo_url:
             config.repo_url, config.repo_name = f"https://github.com/{repo}", repo
@@ -41,7 +33,7 @@ class BookbinderPlugin(BasePlugin[Options]):
 
     def on_pre_build(self, *, config):
         """Check every page and run what is stale."""
-        self.book = binding.bind(Path(config.docs_dir), execute=self.config.execute)
+        self.book = binding.bind(Path(config.docs_dir))
         faults = self.book.tell(log.error)
         if faults and not self.serving:
             raise PluginError(f"{faults} faults in the book: see above")

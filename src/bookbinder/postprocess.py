@@ -32,12 +32,6 @@ _PLAIN = re.compile(r'<span class="[nopw]">([^<]*)</span>')
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
-def source_hash(text: str) -> str:
-    """The source expression that lets a policy allow exactly this inline script or style."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
 def plain(html: str) -> str:
     """The HTML without marks that show no colour: names, operators, punctuation and blanks are half of code's."""
     return _PLAIN.sub(r"\1", html)
@@ -61,7 +55,8 @@ def process(html: str, url: str) -> str:
 
     def mend(match: re.Match) -> str:
         if match["raw"] and not re.search(r"\ssrc=|json", match["given"]):
-            hashes[match["raw"]].add(source_hash(match["body"]))
+            digest = base64.b64encode(hashlib.sha256(match["body"].encode()).digest()).decode()
+            hashes[match["raw"]].add(f"'sha256-{digest}'")  # allows exactly this script or style
         if match["tag"]:
             pairs = _ATTRIBUTE.findall(match["attributes"])
             given = {name: entities.unescape(value.strip("\"'")) if value else None for name, value in pairs}

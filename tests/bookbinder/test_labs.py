@@ -32,7 +32,7 @@ def prepared(own_cache, monkeypatch) -> dict:
     """mkdocs-jupyter's options as the plugin leaves them."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
     options: dict = {"allow_errors": True}
-    labs.prepare(options, execute=True)
+    labs.prepare(options)
     return options
 
 
@@ -49,10 +49,10 @@ def test_a_lab_runs_with_this_python_and_must_not_fail(prepared):
 
 def test_results_are_kept_by_what_shaped_them(prepared, monkeypatch):
     again: dict = {}
-    labs.prepare(again, execute=True)
+    labs.prepare(again)
     assert again["cache_dir"] == prepared["cache_dir"]
     monkeypatch.setattr(cache, "surroundings", lambda: "chainrule was changed")
-    labs.prepare(again, execute=True)
+    labs.prepare(again)
     assert again["cache_dir"] != prepared["cache_dir"] and Path(again["cache_dir"]).is_dir()
 
 

@@ -52,6 +52,19 @@ def test_run_reports_all_failing_pages_and_spares_the_others(book, capsys):
     assert "kept    docs/c.md" in capsys.readouterr().out
 
 
+def test_faults_and_failures_are_told_in_the_order_of_their_places(book, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    (book / "a.md").write_text(FRONT + "[a](gone.md)\n\n```py\nx\n```\n")
+    (book / "b.md").write_text(FRONT + "```python\n1 / 0\n```\n")
+    (book / "c.md").write_text(FRONT + "[a](gone.md)\n")
+    assert main(["check", "--run"]) == 1
+    said = capsys.readouterr().out.split("\n")
+    places = [line.split("  ")[0] for line in said if line.startswith("docs/")]
+    assert places == ["docs/a.md:9", "docs/a.md:11", "docs/b.md:10", "docs/c.md:9"]
+    noted = [line.partition("::error file=")[2].split(":")[0] for line in said if line.startswith("::error")]
+    assert noted == [place.replace(":", ",line=") for place in places]
+
+
 def test_new_writes_a_chapter_that_passes_and_enters_the_nav(book, capsys):
     assert main(["new", "learning/better-steps"]) == 0
     assert main(["check", "--run", "docs/learning/better-steps.md"]) == 0
