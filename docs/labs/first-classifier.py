@@ -1,0 +1,675 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lab: train your first classifier
+#
+# You write every part of a machine that learns to tell two classes apart: the loss, its gradient, the descent, the batches. You prove the gradient before you trust it, try the machine on two clouds of points, and then let it sort real tumours into benign and malignant ones that it has never seen.
+#
+# Seven blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that a closed box with the answer.
+# A blank that is not right yet says *not yet*, and something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
+#
+# You need [Learning from data](../learning/learning-from-data.md) and the first half of [Losses and the first learning machines](../learning/losses.md), and about an hour.
+
+# %%
+import numpy as np
+import torch
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import StandardScaler
+
+from chainrule.torch import device
+
+
+def check(test):
+    """Whether a test passes; a blank that is still empty stops nothing."""
+    try:
+        test()
+    except Exception as error:
+        print("not yet:", str(error) or type(error).__name__)
+        return False
+    print("right: the check passes")
+    return True
+
+
+def differences(f, x, h=1e-5):
+    """Slopes of f at x by centred differences, entry by entry."""
+    g = np.zeros(len(x))
+    for i, move in enumerate(h * np.eye(len(x))):
+        g[i] = (f(x + move) - f(x - move)) / (2 * h)
+    return g
+
+
+g = differences(lambda x: x[0] * x[1] ** 2, np.array([2.0, 3.0]))
+print("slopes of x y² at (2, 3):", g.round(6))
+assert np.allclose(g, [9, 12])
+
+# %% [markdown]
+# `differences` will be the judge of everything you derive: it knows nothing of your algebra. For the product above the paper says y² = 9 and 2xy = 12, and so does it.
+#
+# ## The data: two clouds
+#
+# Two hundred points of two numbers each, `X` of shape (200, 2). Half of them have the label −1, half +1. `picture` draws them with letters, and if it is given a classifier it also draws the *field*, that is, what the classifier says at every place.
+
+# %%
+rng = np.random.default_rng(4)
+clouds = [rng.normal(side, 1.0, (100, 2)) for side in (-1.3, 1.3)]
+points, labels = np.vstack(clouds), np.repeat([-1.0, 1.0], 100)
+
+
+def picture(X, y, theta=None, low=-4.5, high=4.5, width=46, height=19):
+    """Print the plane: o and x are points, dots are where x is said."""
+    canvas = np.full((height, width), " ")
+    if theta is not None:
+        across = np.linspace(low, high, width)
+        up = np.linspace(high, low, height)[:, None]
+        z = theta[0] * across + theta[1] * up + theta[2]
+        canvas = np.where(z > 0, "·", " ")
+    scale = np.array([width - 1, height - 1]) / (high - low)
+    places = np.clip(np.rint((X - low) * scale), 0, scale * (high - low))
+    for (column, row), label in zip(places.astype(int), y):
+        canvas[height - 1 - row, column] = "x" if label > 0 else "o"
+    border = "+" + "-" * width + "+"
+    rows = ["|" + "".join(row) + "|" for row in canvas]
+    print(border, *rows, border, sep="\n")
+
+
+picture(points, labels)
+print("o: label -1,  x: label +1,  both axes from -4.5 to 4.5")
+
+# %% [markdown]
+# ## The model: one straight border
+#
+# The parameters of the classifier are a weight for each number of a point and a bias, kept in one array `theta`: the weights first, the bias last. The **score** of a point is `z = x · w + b`, and the classifier says +1 where it is positive.
+# The **margin** `s = y z` is positive where the classifier is right. Here is one that nobody has trained; its field is the part with dots.
+
+
+# %%
+def margins(theta, X, y):
+    """Margins (n,), for theta (d + 1,), points (n, d) and labels (n,)."""
+    return y * (X @ theta[:-1] + theta[-1])
+
+
+def right(theta, X, y):
+    """Share of the points on the right side."""
+    return (margins(theta, X, y) > 0).mean()
+
+
+untrained = np.array([1.0, -0.5, 0.0])
+picture(points, labels, untrained)
+print(f"right without training: {right(untrained, points, labels):.3f}")
+
+# %% [markdown]
+# ## Blank 1: the logistic loss, and its slope
+#
+# The share of right answers has no slope to follow: turn the border by a hair, and it stays what it was. So we make another number small, the mean of the **logistic loss** `log(1 + exp(-s))` of every margin.
+# Write the loss and its derivative by `s`, both for whole arrays. Beware of a margin of −1000: `exp(1000)` is infinite, but the loss is not.
+
+
+# %%
+def logistic(s):
+    """log(1 + exp(-s)) for every margin in the array s."""
+    return ...  # your turn
+
+
+def logistic_slope(s):
+    """The derivative of logistic, for every margin in the array s."""
+    return ...  # your turn
+
+
+def test_logistic():
+    s = np.linspace(-3, 3, 13)
+    assert logistic(s) is not ..., "the logistic loss is still empty"
+    assert logistic_slope(s) is not ..., "the slope is still empty"
+    wanted = np.log(1 + np.exp(-s))
+    assert np.allclose(logistic(s), wanted), "not log(1 + exp(-s))"
+    wanted = [differences(lambda t: logistic(t)[0], s[[i]])[0] for i in range(13)]
+    assert np.allclose(logistic_slope(s), wanted, atol=1e-7), (
+        "the slope differs from what centred differences say"
+    )
+    with np.errstate(over="ignore"):
+        far = logistic(np.array([-1000.0])), logistic_slope(np.array([-1000.0]))
+    assert np.allclose(far, [[1000.0], [-1.0]]), (
+        f"at the margin -1000 wanted 1000 and slope -1, got {far}"
+    )
+
+
+if not check(test_logistic):
+    print("PyTorch's loss and centred differences stand in")
+    log_sigmoid = torch.nn.functional.logsigmoid
+    logistic = lambda s: -log_sigmoid(torch.tensor(s)).numpy()
+    logistic_slope = lambda s: (logistic(s + 1e-5) - logistic(s - 1e-5)) / 2e-5
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# The derivative is −1 / (1 + exp(s)). For the loss, look up `np.logaddexp`: it gives log(exp(a) + exp(b)) without ever making the large number, and 1 is exp(0).
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def logistic(s):
+#     return np.logaddexp(0, -s)
+#
+#
+# def logistic_slope(s):
+#     return -np.exp(-np.logaddexp(0, s))
+# ```
+#
+# The slope is −1 / (1 + exp(s)), written with the same trick.
+#
+# </details>
+#
+# ## Blank 2: the gradient
+#
+# The loss of a classifier is the mean over its points of `loss(s)`, and `s = y (x · w + b)`. By the chain rule a point contributes the slope of the loss at its margin, times how its margin moves with `w` and with `b`.
+# Write the gradient for any loss: `slope` is the derivative of the loss, a function like the one above. Weights first, bias last, as in `theta`.
+
+
+# %%
+def gradient(theta, X, y, slope):
+    """Gradient (d + 1,) of the mean loss by theta."""
+    return ...  # your turn
+
+
+def test_gradient():
+    rng = np.random.default_rng(0)
+    X, theta = rng.normal(size=(7, 3)), rng.normal(size=4)
+    y = np.array([1.0, -1, 1, 1, -1, -1, 1])
+    mine = gradient(theta, X, y, lambda s: 2 * (s - 1))
+    assert mine is not ..., "the gradient is still empty"
+    assert np.shape(mine) == (4,), f"wanted shape (4,), got {np.shape(mine)}"
+    square_loss = lambda theta: ((margins(theta, X, y) - 1) ** 2).mean()
+    wanted = differences(square_loss, theta)
+    for i in range(4):
+        assert abs(mine[i] - wanted[i]) < 1e-7, (
+            f"entry {i}: you say {mine[i]:.6f}, differences say {wanted[i]:.6f}"
+        )
+
+
+if not check(test_gradient):
+    print("PyTorch's backward stands in")
+
+    def gradient(theta, X, y, slope):
+        p = torch.tensor(theta, requires_grad=True)
+        s = margins(p, torch.tensor(X), torch.tensor(y))
+        s.backward(torch.tensor(slope(s.detach().numpy()) / len(y)))
+        return p.grad.numpy()
+
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# The margin moves with `w` by `y x` and with `b` by `y`. Compute `pull = slope(s) * y / n` once, an array (n,); then the weights' part is a product of `pull` with `X`.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def gradient(theta, X, y, slope):
+#     pull = slope(margins(theta, X, y)) * y / len(y)
+#     return np.append(pull @ X, pull.sum())
+# ```
+#
+# </details>
+#
+# The check used another loss than yours, the squared one, so it says nothing about blank 1. Here are both together, the gradient that will really be used, held against differences of the loss.
+
+# %%
+mean_loss = lambda theta: logistic(margins(theta, points, labels)).mean()
+by_rule = gradient(untrained, points, labels, logistic_slope)
+by_differences = differences(mean_loss, untrained)
+for name, *pair in zip(("w₁", "w₂", "b"), by_rule, by_differences):
+    print(f"{name}: rule {pair[0]:+.6f}, differences {pair[1]:+.6f}")
+assert np.allclose(by_rule, by_differences, atol=1e-7)
+
+# %% [markdown]
+# ## Blank 3: batch descent
+#
+# Begin somewhere, and go against the gradient of *all* points, step after step. Return the whole path: a list of `steps + 1` arrays, the start among them.
+
+
+# %%
+def descend(theta, X, y, slope, lr, steps):
+    """The parameters before the first step and after each step."""
+    return ...  # your turn
+
+
+def test_descend():
+    X, y = np.array([[1.0], [2.0]]), np.array([-1.0, 1.0])
+    start = np.zeros(2)
+    square_slope = lambda s: 2 * (s - 1)
+    path = descend(start, X, y, square_slope, 0.1, 3)
+    assert path is not ..., "the descent is still empty"
+    assert len(path) == 4, f"wanted 4 points of the path, got {len(path)}"
+    assert not start.any(), "the start was changed: make a new array in each step"
+    wanted = np.array([[0, 0], [0.1, 0], [0.15, -0.03], [0.184, -0.069]])
+    assert np.allclose(path, wanted), f"wanted\n{wanted}, got\n{np.array(path)}"
+
+
+def descend_with_torch(theta, X, y, slope, lr, steps):
+    path, p = [theta], torch.tensor(theta)
+    optimizer = torch.optim.SGD([p], lr=lr)
+    for _ in range(steps):
+        p.grad = torch.tensor(gradient(path[-1], X, y, slope))
+        optimizer.step()
+        path.append(p.numpy().copy())
+    return path
+
+
+if not check(test_descend):
+    print("PyTorch's optimiser stands in")
+    descend = descend_with_torch
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Inside the loop: `theta = theta - lr * gradient(...)`, and append it. With `theta -= ...` you would change one array again and again, and the list would hold it many times.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def descend(theta, X, y, slope, lr, steps):
+#     path = [theta]
+#     for _ in range(steps):
+#         theta = theta - lr * gradient(theta, X, y, slope)
+#         path.append(theta)
+#     return path
+# ```
+#
+# </details>
+#
+# Now train on the clouds. `chart` draws a loss curve with letters, each curve with the first letter of its name. Look at the field: did the border find its place?
+
+
+# %%
+def chart(curves, width=46, height=9):
+    """Print curves, zero at the bottom; each may have a length of its own."""
+    top = max(max(curve) for curve in curves.values())
+    canvas = np.full((height, width), " ")
+    for name, curve in curves.items():
+        where = np.linspace(0, len(curve) - 1, width)
+        values = np.interp(where, range(len(curve)), curve)
+        rows = np.rint((1 - values / top) * (height - 1)).astype(int)
+        canvas[rows, range(width)] = name[0]
+    for k, row in enumerate(canvas):
+        mark = {0: f"{top:.2f}", height - 1: "0.00"}.get(k, "")
+        print(f"{mark:>5} |{''.join(row)}")
+
+
+def losses(path, X, y, loss):
+    return [loss(margins(theta, X, y)).mean() for theta in path]
+
+
+path = descend(untrained, points, labels, logistic_slope, lr=0.5, steps=60)
+history = losses(path, points, labels, logistic)
+print("mean logistic loss, step 0 to 60")
+chart({"logistic": history})
+picture(points, labels, path[-1])
+print(f"loss from {history[0]:.3f} to {history[-1]:.3f}", end=", ")
+print(f"right {right(path[-1], points, labels):.3f}")
+assert history[-1] < history[0] and right(path[-1], points, labels) > 0.95
+
+# %% [markdown]
+# In a notebook of your own you can have it in colour: `from chainrule import plot`, and then `plot.decision_field(lambda X: X @ path[-1][:2] + path[-1][2], points, labels)` and `plot.loss_curves({"logistic": history})`.
+#
+# ## Blank 4: mini-batches
+#
+# With many points a step on all of them is dear, and a step on a few says nearly the same. Write one **epoch**: put the points in random order, cut them into batches of `size` (the last may be smaller), and make one step on each.
+# `rng.permutation(n)` gives a random order; a step is `descend(..., steps=1)[-1]`, or your own line.
+
+
+# %%
+def epoch(theta, X, y, slope, lr, size, rng):
+    """The parameters after one epoch of mini-batches."""
+    return ...  # your turn
+
+
+def test_epoch():
+    X, y, rng = np.eye(10), np.ones(10), np.random.default_rng(0)
+    push = lambda s: -np.ones(len(s))
+    ends = [epoch(np.zeros(11), X, y, push, 1.0, 4, rng) for _ in range(2)]
+    assert ends[0] is not ..., "the epoch is still empty"
+    seen = sorted(ends[0][:-1].round(9).tolist())
+    assert min(seen) > 0, "a point was never used"
+    assert seen == [0.25] * 8 + [0.5] * 2, (
+        "wanted each point once, in batches of 4, 4 and 2"
+    )
+    assert not np.array_equal(*ends), "two epochs had the same order"
+    X, y = np.zeros((2, 1)), np.ones(2)
+    end = epoch(np.zeros(2), X, y, lambda s: s - 1, 0.5, 1, rng)
+    assert np.isclose(end[1], 0.75), (
+        "the second batch must begin where the first has ended"
+    )
+
+
+if not check(test_epoch):
+    print("PyTorch's DataLoader stands in")
+
+    def epoch(theta, X, y, slope, lr, size, rng):
+        seed = torch.Generator().manual_seed(int(rng.integers(1000)))
+        loader = torch.utils.data.DataLoader
+        for rows in loader(range(len(y)), size, shuffle=True, generator=seed):
+            rows = rows.numpy()
+            theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+        return theta
+
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `for k in range(0, len(y), size): rows = order[k : k + size]`. A slice that reaches beyond the end stops there.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def epoch(theta, X, y, slope, lr, size, rng):
+#     order = rng.permutation(len(y))
+#     for k in range(0, len(y), size):
+#         rows = order[k : k + size]
+#         theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+#     return theta
+# ```
+#
+# </details>
+#
+# Batch descent makes one step in an epoch, mini-batches of ten make twenty. With the same step size, compare where they are after the same number of epochs, that is, after looking at every point equally often.
+
+
+# %%
+def train(X, y, slope, lr, epochs, size, seed=0):
+    """Parameters before the first and after each epoch, begun at zero."""
+    rng, path = np.random.default_rng(seed), [np.zeros(X.shape[1] + 1)]
+    for _ in range(epochs):
+        path.append(epoch(path[-1], X, y, slope, lr, size, rng))
+    return path
+
+
+curves = {}
+for name, size in (("batch", 200), ("mini-batch", 10)):
+    path = train(points, labels, logistic_slope, lr=0.1, epochs=20, size=size)
+    curves[name] = losses(path, points, labels, logistic)
+    print(f"{name}: loss {curves[name][-1]:.3f} after 20 epochs")
+chart(curves)
+assert curves["mini-batch"][-1] < curves["batch"][-1]
+
+# %% [markdown]
+# ## Blank 5: the hinge
+#
+# The logistic loss is never satisfied: it pulls at every point, however right it is. The **hinge** loss, the larger of 0 and `1 - s`, asks for a margin of 1 and then leaves the point alone.
+# Write it, and its slope. At `s = 1` it has a kink and no derivative; there 0 or −1 will do.
+
+
+# %%
+def hinge(s):
+    """The larger of 0 and 1 - s, for every margin in the array s."""
+    return ...  # your turn
+
+
+def hinge_slope(s):
+    """The derivative of hinge, for every margin in the array s."""
+    return ...  # your turn
+
+
+def test_hinge():
+    s = np.array([-2.0, 0.0, 0.9, 1.1, 5.0])
+    assert hinge(s) is not ..., "the hinge is still empty"
+    assert hinge_slope(s) is not ..., "the slope of the hinge is still empty"
+    wanted = np.array([3.0, 1.0, 0.1, 0.0, 0.0])
+    assert np.allclose(hinge(s), wanted), f"wanted {wanted}, got {hinge(s)}"
+    wanted = [differences(lambda t: hinge(t)[0], s[[i]])[0] for i in range(5)]
+    assert np.allclose(hinge_slope(s), wanted), (
+        f"slopes: differences say {np.round(wanted, 6)}, you say {hinge_slope(s)}"
+    )
+
+
+if not check(test_hinge):
+    print("PyTorch's ranking loss and centred differences stand in")
+    ranking = torch.nn.functional.margin_ranking_loss
+
+    def hinge(s):
+        s, zero = torch.tensor(s), torch.zeros(len(s))
+        return ranking(s, zero, zero + 1, 1.0, reduction="none").numpy()
+
+    hinge_slope = lambda s: (hinge(s + 1e-5) - hinge(s - 1e-5)) / 2e-5
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `np.maximum` compares entry by entry. `s < 1` is an array of True and False, and becomes numbers when it is multiplied.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def hinge(s):
+#     return np.maximum(0, 1 - s)
+#
+#
+# def hinge_slope(s):
+#     return -1.0 * (s < 1)
+# ```
+#
+# </details>
+#
+# Train with both losses from the same start. Which share is right, and how many points still pull at the border in the end?
+
+# %%
+ends = {}
+for name, slope in (("hinge", hinge_slope), ("logistic", logistic_slope)):
+    path = descend(np.zeros(3), points, labels, slope, lr=0.5, steps=400)
+    ends[name] = theta = path[-1]
+    pulling = (slope(margins(theta, points, labels)) != 0).sum()
+    share = right(theta, points, labels)
+    print(f"{name:8}  right {share:.3f}, {pulling:3} of 200 points pull", end="")
+    print(", w and b", theta.round(2))
+    assert share > 0.95
+print("\nthe field with the hinge")
+picture(points, labels, ends["hinge"])
+
+# %% [markdown]
+# Two losses, and nearly the same border. The points that still pull with the hinge are those near the border or beyond it; you could take all others out of the data, and it would stay where it is.
+#
+# ## Real data: tumours
+#
+# Scikit-learn brings 569 tumours, each described by 30 measurements of its cells ([Street, Wolberg and Mangasarian 1993](../reference/bibliography.md#street1993)). We give the label +1 to the malignant ones, which are what one looks for.
+# What counts is the score on tumours that were **not** used for training, so a quarter of them is put aside at once.
+
+# %%
+cells, benign = load_breast_cancer(return_X_y=True)
+kinds = np.where(benign == 1, -1.0, 1.0)
+order = np.random.default_rng(0).permutation(len(kinds))
+held, kept = order[:142], order[142:]
+print(f"{len(kept)} to train on, {len(held)} held out")
+print(f"malignant: {(kinds > 0).mean():.3f} of all", end=", ")
+print("so *benign* for everyone would be right on", end=" ")
+print(f"{(kinds[held] < 0).mean():.3f} of those held out")
+smallest, largest = cells.std(axis=0).min(), cells.std(axis=0).max()
+print(f"deviations of the measurements: {smallest:.4f} to {largest:.0f}")
+
+# %% [markdown]
+# ## Blank 6: one scale for all
+#
+# Some measurements vary by hundreds and others by thousandths. For descent that is a ravine: a step that is right for one weight is wrong for the other. So bring every column to mean 0 and standard deviation 1.
+# But the rows held out must stay unseen, and a mean tells something about every row it was taken of. Which rows may the means and the deviations come from?
+
+
+# %%
+def standardise(train, test):
+    """Both arrays with columns on one scale."""
+    return ..., ...  # your turn
+
+
+def test_standardise():
+    rng = np.random.default_rng(0)
+    train = rng.normal(5, [1, 100], (50, 2))
+    mine, other = standardise(train, train[:3] + 7)
+    assert mine is not ..., "the scale is still empty"
+    assert np.allclose(mine.mean(axis=0), 0), "training columns: wanted mean 0"
+    assert np.allclose(mine.std(axis=0), 1), "training columns: wanted deviation 1"
+    assert np.allclose(other - mine[:3], 7 / train.std(axis=0)), (
+        "the rows held out must be scaled by what the training rows say"
+    )
+
+
+if not check(test_standardise):
+    print("scikit-learn's scaler stands in")
+
+    def standardise(train, test):
+        scaler = StandardScaler().fit(train)
+        return scaler.transform(train), scaler.transform(test)
+
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Two arrays, one mean, one deviation: those of `train`, both with `axis=0`.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def standardise(train, test):
+#     mean, deviation = train.mean(axis=0), train.std(axis=0)
+#     return (train - mean) / deviation, (test - mean) / deviation
+# ```
+#
+# </details>
+#
+# Everything is ready: the same functions, with 31 parameters in the place of 3. Look at the score on the tumours held out, and at the malignant ones among them that were missed.
+
+# %%
+X_train, X_held = standardise(cells[kept], cells[held])
+y_train, y_held = kinds[kept], kinds[held]
+curves, found = {}, {}
+for name, loss, slope in (
+    ("logistic", logistic, logistic_slope),
+    ("hinge", hinge, hinge_slope),
+):
+    path = train(X_train, y_train, slope, lr=0.005, epochs=20, size=16)
+    curves[name], found[name] = losses(path, X_train, y_train, loss), path[-1]
+    said = np.where(margins(path[-1], X_held, y_held) > 0, y_held, -y_held)
+    missed = ((said < 0) & (y_held > 0)).sum()
+    alarms = ((said > 0) & (y_held < 0)).sum()
+    print(f"{name:8}  right {right(path[-1], X_train, y_train):.3f}", end=" ")
+    print(f"in training, {right(path[-1], X_held, y_held):.3f} held out", end=" ")
+    print(f"({missed} missed, {alarms} false alarms)")
+    assert right(path[-1], X_held, y_held) > 0.93
+print("\nmean loss on the training rows, epoch 0 to 20")
+chart(curves)
+
+# %% [markdown]
+# The two curves are not to be compared with each other, for they measure in different units; the scores are.
+#
+# ## A knob: the step size
+#
+# Everything is fixed but one number. Guess first: what will a step size ten thousand times as large do to the loss, and what to the score? Then turn it, and add values of your own. The batch size is a second knob.
+
+# %%
+for lr in (0.0001, 0.001, 0.01, 0.1, 1.0):
+    path = train(X_train, y_train, logistic_slope, lr=lr, epochs=20, size=16)
+    loss = losses(path, X_train, y_train, logistic)[-1]
+    print(f"lr {lr:<6}  training loss {loss:.3f}", end=", ")
+    print(f"held out {right(path[-1], X_held, y_held):.3f}")
+
+# %% [markdown]
+# If you now took the step size with the best score held out, that score would no longer be honest: the rows would have helped to choose. A third part of the data, for choosing, mends that.
+#
+# ## Blank 7: the same in PyTorch
+#
+# PyTorch derives the gradient by itself, so of all your blanks only the loss is left. Write the mean logistic loss of scores `z` and labels `y`, with operations of PyTorch.
+
+
+# %%
+def torch_loss(z, y):
+    """Mean logistic loss: one number, from tensors z (n,) and y (n,)."""
+    return ...  # your turn
+
+
+def test_torch_loss():
+    z = torch.tensor([2.0, -1.0, -200.0], requires_grad=True)
+    y = torch.tensor([1.0, 1.0, 1.0])
+    mine = torch_loss(z, y)
+    assert mine is not ..., "the loss for PyTorch is still empty"
+    assert mine.shape == (), f"wanted one number, got shape {tuple(mine.shape)}"
+    wanted = np.logaddexp(0, [-2.0, 1.0, 200.0]).mean()
+    assert abs(mine.item() - wanted) < 1e-4, (
+        f"wanted {wanted:.4f}, got {mine.item():.4f}"
+    )
+    mine.backward()
+    assert z.grad.isfinite().all(), "the gradient overflows"
+    flipped = torch_loss(-z.detach(), -y).item()
+    assert abs(flipped - wanted) < 1e-4, "label -1 wants a negative score"
+
+
+if not check(test_torch_loss):
+    print("PyTorch's own soft_margin_loss stands in")
+    torch_loss = torch.nn.functional.soft_margin_loss
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `torch.nn.functional.softplus(t)` is log(1 + exp(t)), and safe for large numbers.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def torch_loss(z, y):
+#     return torch.nn.functional.softplus(-y * z).mean()
+# ```
+#
+# </details>
+#
+# Now both machines make a hundred steps of batch descent, yours here and PyTorch's on the best device this machine has. In float64 the parameters have to agree to nine digits after the point; a device without float64 is allowed four.
+
+# %%
+place = device()
+dtype = torch.float32 if place.type == "mps" else torch.float64
+X_torch, y_torch = (
+    torch.tensor(values, dtype=dtype, device=place)
+    for values in (X_train, y_train)
+)
+model = torch.nn.Linear(30, 1, dtype=dtype, device=place)
+torch.nn.init.zeros_(model.weight)
+torch.nn.init.zeros_(model.bias)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+for _ in range(100):
+    optimizer.zero_grad()
+    loss = torch_loss(model(X_torch)[:, 0], y_torch)
+    loss.backward()
+    optimizer.step()
+
+start = np.zeros(31)
+mine = descend(start, X_train, y_train, logistic_slope, lr=0.5, steps=100)[-1]
+weight, bias = model.weight.detach().cpu(), model.bias.detach().cpu()
+theirs = np.append(weight.numpy()[0], bias.numpy())
+gap = np.abs(mine - theirs).max()
+print(f"PyTorch on {place.type}: held out", end=" ")
+print(f"{right(theirs, X_held, y_held):.3f}, here", end=" ")
+print(f"{right(mine, X_held, y_held):.3f}")
+assert gap < (1e-9 if dtype == torch.float64 else 1e-4), gap
+print("the parameters of both agree")
+
+# %% [markdown]
+# ## Where to go on
+#
+# Every loop of this lab will come back in every later chapter: scores, loss, gradient, step, and a part of the data held out. What changes is the model. In the next lab, *Write your own engine*, the gradient of *any* model comes out of a machine that you write.

@@ -1,0 +1,766 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lab: write your own engine
+#
+# You write a machine that differentiates whatever program you run on it: first for single numbers, then for arrays, each rule with a proof. At the end it trains a network that reads handwritten digits, and its gradients are held against PyTorch's.
+#
+# Nine blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that a closed box with the answer.
+# A blank that is not right yet says *not yet*, and something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
+#
+# You need [Backpropagation, layer by layer](../networks/backpropagation.md), and about an hour. [An autograd engine](../networks/engine.md) builds a larger machine of the same kind; read it afterwards, or first if you would rather see one before you build one.
+
+# %%
+from graphlib import TopologicalSorter
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+
+from chainrule.torch import device
+
+
+def check(test):
+    """Whether a test passes; a blank that is still empty stops nothing."""
+    try:
+        test()
+    except Exception as error:
+        print("not yet:", str(error) or type(error).__name__)
+        return False
+    print("right: the check passes")
+    return True
+
+
+# %% [markdown]
+# ## A value that remembers
+#
+# The whole machine rests on one idea: a value knows what it was computed from. `parents` is a list of pairs, one for each input: the input itself, and a function `pull` that takes the gradient which arrives at the result and returns what this input gets of it.
+# For a number that function multiplies by the local slope. Here is a square, written by hand: its slope at 3 is 6.
+
+
+# %%
+class Value:
+    """A number with its parents: pairs of an input and its pull."""
+
+    def __init__(self, data, parents=()):
+        self.data, self.parents, self.grad = data, list(parents), 0.0
+
+
+x = Value(3.0)
+square = Value(x.data**2, [(x, lambda g: g * 2 * x.data)])
+parent, pull = square.parents[0]
+print(f"value {square.data}; a gradient of 1 becomes {pull(1.0)}")
+assert parent is x and pull(1.0) == 6.0
+
+# %% [markdown]
+# Every rule that you write will be held against centred differences, entry by entry: `check_rule` weighs the result with random numbers `G`, sends `G` into every pull, and moves every entry of every input. It serves for numbers and, later, for arrays.
+# `borrow` makes a rule of a function of PyTorch; that is what stands in for a blank of yours.
+
+
+# %%
+def check_rule(rule, kind, *inputs, h=1e-5):
+    """Hold the pulls of a rule against centred differences."""
+    nodes = [kind(np.array(x, float)) for x in inputs]
+    out = rule(*nodes)
+    assert isinstance(out, kind), f"{rule.__name__} is still empty"
+    parents = [parent for parent, _ in out.parents]
+    assert parents == nodes, "wanted one parent for each input, in their order"
+    rng = np.random.default_rng(0)
+    G = rng.normal(size=np.shape(out.data))
+    for k, (node, (_, pull)) in enumerate(zip(nodes, out.parents)):
+        got = pull(G)
+        assert got is not ..., f"{rule.__name__}: a pull is still empty"
+        assert np.shape(got) == np.shape(node.data), (
+            f"input {k} has shape {np.shape(node.data)}, its pull {np.shape(got)}"
+        )
+        for at in np.ndindex(np.shape(node.data)):
+            ends, kept = [], node.data[at]
+            for node.data[at] in (kept + h, kept - h):
+                ends.append((G * rule(*nodes).data).sum())
+            node.data[at] = kept
+            wanted = (ends[0] - ends[1]) / (2 * h)
+            assert abs(np.asarray(got)[at] - wanted) < 1e-7, (
+                f"input {k} at {at}: pull says {np.asarray(got)[at]:.6f}, "
+                f"differences say {wanted:.6f}"
+            )
+
+
+def borrow(op, kind):
+    """A rule that asks PyTorch."""
+
+    def rule(*inputs):
+        leaves = [torch.tensor(x.data, dtype=torch.float64) for x in inputs]
+        out = op(*(leaf.requires_grad_() for leaf in leaves))
+
+        def pull_of(leaf):
+            ask = lambda g: torch.autograd.grad(
+                out, leaf, torch.as_tensor(g, dtype=out.dtype), retain_graph=True
+            )[0].numpy()
+            return lambda g: ask(g) if kind is not Value else ask(g).item()
+
+        pulls = [pull_of(leaf) for leaf in leaves]
+        return kind(out.detach().numpy()[()], zip(inputs, pulls))
+
+    return rule
+
+
+check_rule(borrow(torch.mul, Value), Value, 2.0, -3.0)
+print("PyTorch's product passes")
+
+# %% [markdown]
+# ## Blank 1: plus and times
+#
+# Both are *joins*: two values meet. Return the result with its two parents, and for each the pull: what it gets when the gradient `g` arrives at the result.
+
+
+# %%
+def add(x, y):
+    """x + y as a Value."""
+    return ...  # your turn
+
+
+def mul(x, y):
+    """x · y as a Value."""
+    return ...  # your turn
+
+
+def test_add_and_mul():
+    check_rule(add, Value, 2.0, -3.0)
+    check_rule(mul, Value, 2.0, -3.0)
+
+
+if not check(test_add_and_mul):
+    print("PyTorch's rules stand in")
+    add, mul = borrow(torch.add, Value), borrow(torch.mul, Value)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# On paper: if x moves by a little, x + y moves by the same, and x · y by y times as much. A pull is a `lambda g: ...`, as in the square above.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def add(x, y):
+#     pulls = [(x, lambda g: g), (y, lambda g: g)]
+#     return Value(x.data + y.data, pulls)
+#
+#
+# def mul(x, y):
+#     pulls = [(x, lambda g: g * y.data), (y, lambda g: g * x.data)]
+#     return Value(x.data * y.data, pulls)
+# ```
+#
+# </details>
+#
+# ## Blank 2: tanh
+#
+# The slope of tanh is 1 − tanh², so the result that you have computed is all that the way back needs. `np.tanh` computes it.
+
+
+# %%
+def tanh(x):
+    """Hyperbolic tangent of x as a Value."""
+    return ...  # your turn
+
+
+def test_tanh():
+    for x in (-2.0, 0.1, 0.7):
+        check_rule(tanh, Value, x)
+
+
+if not check(test_tanh):
+    print("PyTorch's rule stands in")
+    tanh = borrow(torch.tanh, Value)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Keep `out = np.tanh(x.data)` and use it twice.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def tanh(x):
+#     out = np.tanh(x.data)
+#     return Value(out, [(x, lambda g: g * (1 - out**2))])
+# ```
+#
+# </details>
+#
+# ## Blank 3: the order
+#
+# Values and parents form a graph. On the way back a value may pass its gradient on only when all of it has arrived, that is, after everything that was computed from it. So we need a list of all values in which **each stands behind its parents**, once; going through it from the end is the way back.
+# That is a *topological order*. Write it so that it survives a chain of twenty thousand values: Python gives up on functions that call themselves that deep, so keep a list of places to visit yourself.
+
+
+# %%
+def order(root):
+    """All values behind root and root itself, each behind its parents."""
+    return ...  # your turn
+
+
+def test_order():
+    a, b = Value(1.0), Value(2.0)
+    c = Value(3.0, [(a, None), (b, None)])
+    d = Value(4.0, [(c, None), (a, None)])
+    e = Value(5.0, [(a, None), (d, None), (c, None)])
+    found = order(e)
+    assert found is not ..., "the order is still empty"
+    assert len(found) == len(set(found)), "a value stands there twice"
+    assert set(found) == {a, b, c, d, e}, "a value is missing"
+    for value in found:
+        for parent, _ in value.parents:
+            assert found.index(parent) < found.index(value), (
+                "a value stands before one of its parents"
+            )
+    chain = Value(0.0)
+    for _ in range(20_000):
+        chain = Value(0.0, [(chain, None)])
+    assert len(order(chain)) == 20_001, "a value of the chain is missing"
+
+
+def order_of_library(root):
+    graph, todo = {}, [root]
+    while todo:
+        value = todo.pop()
+        if value not in graph:
+            graph[value] = [parent for parent, _ in value.parents]
+            todo += graph[value]
+    return list(TopologicalSorter(graph).static_order())
+
+
+if not check(test_order):
+    print("the standard library's sorter stands in")
+    order = order_of_library
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Let the stack hold pairs `(value, finished)`. When a value comes off for the first time, put it back with `True` and its parents on top of it; when it comes off again, all its parents have been written down, and it is its turn. A set keeps you from visiting twice.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def order(root):
+#     found, seen, stack = [], set(), [(root, False)]
+#     while stack:
+#         value, finished = stack.pop()
+#         if finished:
+#             found.append(value)
+#         elif value not in seen:
+#             seen.add(value)
+#             stack.append((value, True))
+#             stack += [(parent, False) for parent, _ in value.parents]
+#     return found
+# ```
+#
+# </details>
+#
+# ## Blank 4: backward
+#
+# Now the sweep. The root moves with itself one to one, so its gradient is 1 (for an array later: ones). Go through the order from the end; each value sends to every parent what that parent's pull makes of its own gradient, and **what arrives at one value from several sides is added**.
+# Add the gradient of each value to its `grad`, and use each pull once.
+
+
+# %%
+def backward(root):
+    """Add to grad of every value behind root how root moves with it."""
+    ...  # your turn
+
+
+def test_backward():
+    x, y = Value(2.0), Value(3.0)
+    one = lambda g: g
+    total = Value(5.0, [(x, one), (y, one)])
+    root = Value(10.0, [(total, lambda g: 2.0 * g), (x, lambda g: 5.0 * g)])
+    backward(root)
+    assert root.grad != 0, "the sweep is still empty"
+    assert (root.grad, total.grad) == (1, 2), (
+        f"wanted 1 at the root and 2 below it, got {root.grad} and {total.grad}"
+    )
+    assert (x.grad, y.grad) == (7, 2), (
+        f"(x + y) · x at 2 and 3: wanted 7 and 2, got {x.grad} and {y.grad}"
+    )
+    backward(root)
+    assert x.grad == 14, f"a second sweep adds: wanted 14, got {x.grad}"
+    calls, value = [], Value(1.0)
+    start = value
+    for _ in range(6):
+        double = lambda g: calls.append(1) or g
+        value = Value(1.0, [(value, double), (value, double)])
+    backward(value)
+    assert start.grad == 64, f"six doublings: wanted 64, got {start.grad}"
+    assert len(calls) == 12, f"12 pulls were used {len(calls)} times"
+
+
+def backward_by_all_paths(root, g=None):
+    g = np.ones_like(root.data) if g is None else g
+    root.grad = root.grad + g
+    for parent, pull in root.parents:
+        backward_by_all_paths(parent, pull(g))
+
+
+if not check(test_backward):
+    print("a slow walk along every path stands in")
+    backward = backward_by_all_paths
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Keep the gradients of this sweep in a dictionary, `flow = {root: 1.0}`, and add to it with `flow.get(parent, 0.0) + ...`. If you add straight to `grad`, the second sweep sends the first one's gradients once more. `np.ones_like(root.data)` is a 1 of the right shape.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def backward(root):
+#     flow = {root: np.ones_like(root.data)}
+#     for value in reversed(order(root)):
+#         g = flow.pop(value)
+#         value.grad = value.grad + g
+#         for parent, pull in value.parents:
+#             flow[parent] = flow.get(parent, 0.0) + pull(g)
+# ```
+#
+# </details>
+#
+# That is an engine. Give it a neuron with two inputs, tanh(w₁ x₁ + w₂ x₂ + b), and hold every gradient against a difference.
+
+
+# %%
+def neuron(w1, x1, w2, x2, b):
+    return tanh(add(add(mul(w1, x1), mul(w2, x2)), b))
+
+
+start = {"w₁": -0.5, "x₁": 2.0, "w₂": 0.8, "x₂": 1.5, "b": 0.3}
+values = {name: Value(number) for name, number in start.items()}
+backward(neuron(*values.values()))
+for name, value in values.items():
+    ends = []
+    for h in (1e-5, -1e-5):
+        moved = start | {name: start[name] + h}
+        ends.append(neuron(*map(Value, moved.values())).data)
+    wanted = (ends[0] - ends[1]) / 2e-5
+    print(f"{name}: engine {value.grad:+.6f}, differences {wanted:+.6f}")
+    assert abs(value.grad - wanted) < 1e-8
+
+# %% [markdown]
+# ## From numbers to arrays
+#
+# A network has thousands of numbers, and an object for each would be slow. So from now on a value holds a whole array. Nothing in `order` and `backward` changes; only the rules do.
+# The new thing is **broadcasting**: NumPy stretches a bias of shape (3,) to be added to scores of shape (4, 3). Every number of it is then used four times, and gradients of several uses are added.
+
+
+# %%
+class Tensor(Value):
+    """A Value whose data is an array of float64."""
+
+    def __init__(self, data, parents=()):
+        super().__init__(np.asarray(data, dtype=np.float64), parents)
+
+
+bias, scores = np.array([1.0, 2.0, 3.0]), np.zeros((4, 3))
+print("forward", bias.shape, "to", (scores + bias).shape)
+
+# %% [markdown]
+# ## Blank 5: broadcasting undone
+#
+# A gradient `g` has the shape of the result; the input had `shape`. Sum over what broadcasting has repeated: axes that it put in front, and axes of length 1 that it stretched.
+
+
+# %%
+def unbroadcast(g, shape):
+    """The sum of g over all repetitions, an array of the shape wanted."""
+    return ...  # your turn
+
+
+def test_unbroadcast():
+    assert unbroadcast(np.ones(3), (3,)) is not ..., "unbroadcast is still empty"
+    rng = np.random.default_rng(0)
+    for shape, to in (
+        ((3,), (4, 3)), ((4, 1), (4, 3)), ((), (4, 3)), ((1, 3), (4, 3)),
+        ((2, 1, 3), (2, 4, 3)), ((4, 1), (2, 4, 3)), ((4, 3), (4, 3)),
+    ):
+        g = rng.normal(size=to)
+        got = unbroadcast(g, shape)
+        assert np.shape(got) == shape, (
+            f"from {to} wanted shape {shape}, got {np.shape(got)}"
+        )
+        wanted = np.zeros(shape)
+        places = np.arange(wanted.size).reshape(shape)
+        for at, place in np.ndenumerate(np.broadcast_to(places, to)):
+            wanted.flat[place] += g[at]
+        assert np.allclose(got, wanted), f"wrong sums from {to} to {shape}"
+
+
+def unbroadcast_with_torch(g, shape):
+    small = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
+    small.expand(g.shape).backward(torch.as_tensor(g))
+    return small.grad.numpy()
+
+
+if not check(test_unbroadcast):
+    print("PyTorch's expand stands in")
+    unbroadcast = unbroadcast_with_torch
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# First sum over axis 0 until `g` has as many axes as `shape`. Then sum, with `keepdims=True`, over each axis where `shape` has a 1.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def unbroadcast(g, shape):
+#     while g.ndim > len(shape):
+#         g = g.sum(axis=0)
+#     for axis, length in enumerate(shape):
+#         if length == 1:
+#             g = g.sum(axis=axis, keepdims=True)
+#     return g
+# ```
+#
+# </details>
+#
+# ## Blank 6: plus and times, for arrays
+#
+# The rules of blank 1 once more, with arrays in the place of numbers. Both inputs may have been broadcast, so each pull ends in `unbroadcast`.
+
+
+# %%
+def add(x, y):
+    """x + y as a Tensor; the shapes may differ."""
+    return ...  # your turn
+
+
+def mul(x, y):
+    """x · y, entry by entry, as a Tensor; the shapes may differ."""
+    return ...  # your turn
+
+
+def test_array_add_and_mul():
+    rng = np.random.default_rng(1)
+    for shapes in (((4, 3), (4, 3)), ((4, 3), (3,)), ((4, 1), (4, 3))):
+        arrays = [rng.normal(size=shape) for shape in shapes]
+        check_rule(add, Tensor, *arrays)
+        check_rule(mul, Tensor, *arrays)
+
+
+if not check(test_array_add_and_mul):
+    print("PyTorch's rules stand in")
+    add, mul = borrow(torch.add, Tensor), borrow(torch.mul, Tensor)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# For `add`, the pull of x is `lambda g: unbroadcast(g, x.data.shape)`.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def add(x, y):
+#     pulls = [
+#         (x, lambda g: unbroadcast(g, x.data.shape)),
+#         (y, lambda g: unbroadcast(g, y.data.shape)),
+#     ]
+#     return Tensor(x.data + y.data, pulls)
+#
+#
+# def mul(x, y):
+#     pulls = [
+#         (x, lambda g: unbroadcast(g * y.data, x.data.shape)),
+#         (y, lambda g: unbroadcast(g * x.data, y.data.shape)),
+#     ]
+#     return Tensor(x.data * y.data, pulls)
+# ```
+#
+# </details>
+#
+# ## Blank 7: the product of matrices
+#
+# For Z = X W with shapes (B, D), (D, M) and (B, M), the gradient `g` that arrives has the shape of Z. Both pulls are a product of `g` with the *other* input, transposed; the shapes tell where each stands.
+
+
+# %%
+def matmul(x, y):
+    """The product of two matrices as a Tensor."""
+    return ...  # your turn
+
+
+def test_matmul():
+    rng = np.random.default_rng(2)
+    check_rule(matmul, Tensor, rng.normal(size=(4, 3)), rng.normal(size=(3, 2)))
+    check_rule(matmul, Tensor, rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))
+
+
+if not check(test_matmul):
+    print("PyTorch's rule stands in")
+    matmul = borrow(torch.matmul, Tensor)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# (B, M)(M, D) gives what X needs, (D, B)(B, M) what W needs. A matrix `A` transposed is `A.T`. The check's second case is square, so that the shapes alone do not give it away.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def matmul(x, y):
+#     pulls = [(x, lambda g: g @ y.data.T), (y, lambda g: x.data.T @ g)]
+#     return Tensor(x.data @ y.data, pulls)
+# ```
+#
+# </details>
+#
+# ## Blank 8: the sum, and ReLU
+#
+# `total` adds all entries to one number; each entry entered with slope 1. `relu` keeps positive entries and makes the others 0; a gradient passes only where an entry was kept.
+
+
+# %%
+def total(x):
+    """The sum of all entries as a Tensor of shape ()."""
+    return ...  # your turn
+
+
+def relu(x):
+    """The larger of 0 and each entry, as a Tensor."""
+    return ...  # your turn
+
+
+def test_total_and_relu():
+    x = np.array([[1.5, -0.3, 0.2], [-2.0, 0.7, -0.1]])
+    check_rule(total, Tensor, x)
+    check_rule(relu, Tensor, x)
+
+
+if not check(test_total_and_relu):
+    print("PyTorch's rules stand in")
+    total, relu = borrow(torch.sum, Tensor), borrow(torch.relu, Tensor)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# The pull of `total` must give an array of the input's shape: `g * np.ones_like(x.data)`. For `relu`, `x.data > 0` is the mask.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def total(x):
+#     return Tensor(x.data.sum(), [(x, lambda g: g * np.ones_like(x.data))])
+#
+#
+# def relu(x):
+#     mask = x.data > 0
+#     return Tensor(x.data * mask, [(x, lambda g: g * mask)])
+# ```
+#
+# </details>
+#
+# ## Blank 9: log-softmax
+#
+# The last layer gives ten scores for each image, a row of z of shape (B, 10). **Softmax** makes probabilities of a row: `exp(z)` divided by the row's sum of `exp(z)`; the loss needs their logarithm, and that is `z - log(sum(exp(z)))`, row by row.
+# Every score of a row moves every entry of that row. On paper, with p for the probabilities, the pull is `g` minus p times the row's sum of `g`. Derive it, or at least check that it is plausible: moving all scores of a row together changes nothing.
+# Beware of a score of 1000, as in the lab before this one: the row's largest score, taken away first, changes no probability.
+
+
+# %%
+def log_softmax(x):
+    """Logarithms of the softmax of each row of x (B, K), as a Tensor."""
+    return ...  # your turn
+
+
+def test_log_softmax():
+    x = np.random.default_rng(3).normal(size=(4, 3))
+    check_rule(log_softmax, Tensor, x)
+    sums = np.exp(log_softmax(Tensor(x)).data).sum(axis=1)
+    assert np.allclose(sums, 1), f"probabilities of the rows sum to {sums}"
+    with np.errstate(all="ignore"):
+        far = log_softmax(Tensor([[1000.0, 0.0], [0.0, 0.0]]))
+    wanted = [[0, -1000], [-np.log(2), -np.log(2)]]
+    assert np.allclose(far.data, wanted), f"with a score of 1000: {far.data[0]}"
+
+
+if not check(test_log_softmax):
+    print("PyTorch's rule stands in")
+    log_softmax = borrow(lambda x: torch.log_softmax(x, 1), Tensor)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Sums over a row are `.sum(axis=1, keepdims=True)`. The result holds the logarithms of p, so p is `np.exp(out)`.
+#
+# </details>
+#
+# <details><summary>Answer</summary>
+#
+# ```python
+# def log_softmax(x):
+#     z = x.data - x.data.max(axis=1, keepdims=True)
+#     out = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+#     p = np.exp(out)
+#     pull = lambda g: g - p * g.sum(axis=1, keepdims=True)
+#     return Tensor(out, [(x, pull)])
+# ```
+#
+# One entry is `z_j - log(sum(exp(z)))`; by `z_k` it has the slope 1 if k = j, else 0, minus `p_k`. Weigh with `g_j` and sum over j: `g_k - p_k sum(g)`.
+#
+# </details>
+#
+# ## A network, and its loss
+#
+# All rules are there: two layers with ReLU between them, and the cross-entropy, which is minus the mean of the log-probability of the right class. The right classes enter as an array `hot` of zeros with a single 1 in each row.
+# Before anything is trained, the gradient of the whole is checked as one rule with four parents.
+
+
+# %%
+def network(params, X):
+    """Scores (B, K) for data X (B, D)."""
+    W1, b1, W2, b2 = params
+    hidden = relu(add(matmul(Tensor(X), W1), b1))
+    return add(matmul(hidden, W2), b2)
+
+
+def cross_entropy(scores, y):
+    """Mean of -log of the probability of the right class: one number."""
+    hot = np.eye(scores.data.shape[1])[y]
+    picked = mul(log_softmax(scores), Tensor(-hot / len(y)))
+    return total(picked)
+
+
+def new_params(sizes, rng):
+    """Weights and biases of layers with these sizes."""
+    arrays = []
+    for D, M in zip(sizes, sizes[1:]):
+        arrays += [rng.normal(size=(D, M)) * (2 / D) ** 0.5, np.zeros(M)]
+    return [Tensor(array) for array in arrays]
+
+
+def whole(*params):
+    """The loss of a small network, as one rule with four parents."""
+    loss = cross_entropy(network(params, small_X), small_y)
+    for p in params:
+        p.grad = 0.0
+    backward(loss)
+    grads = [p.grad for p in params]
+    return Tensor(loss.data, [(p, lambda g, d=d: g * d) for p, d in zip(params, grads)])
+
+
+rng = np.random.default_rng(4)
+small_X, small_y = rng.normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2])
+params = new_params((4, 5, 3), rng)
+check_rule(whole, Tensor, *(p.data for p in params))
+print(sum(p.data.size for p in params), "derivatives agree with differences")
+
+# %% [markdown]
+# ## Reading digits
+#
+# Scikit-learn ships 1797 handwritten digits of 8 × 8 grey values. A quarter is held out for the test; the layers have 64, 32 and 10 numbers. Here are a 3, a 5 and an 8 in letters.
+
+# %%
+images, numerals = load_digits(return_X_y=True)
+images = images / 16
+shuffled = np.random.default_rng(0).permutation(len(numerals))
+held, kept = shuffled[:449], shuffled[449:]
+print(len(kept), "to train on,", len(held), "held out")
+three = [np.flatnonzero(numerals == n)[0] for n in (3, 5, 8)]
+for rows in zip(*(images[k].reshape(8, 8) for k in three)):
+    letters = ["".join(" .:*#"[round(4 * v)] * 2 for v in row) for row in rows]
+    print("  ".join(letters))
+
+# %% [markdown]
+# The loop is the one of every chapter: loss, backward, step. One thing is easily forgotten: `backward` *adds* to `grad`, so the gradients must be cleared before the next step.
+
+
+# %%
+def step(params, lr):
+    """Move each parameter against its gradient, and clear the gradient."""
+    for p in params:
+        p.data = p.data - lr * p.grad
+        p.grad = 0.0
+
+
+def accuracy(params, X, y):
+    """Share of the images that are read rightly."""
+    return (network(params, X).data.argmax(axis=1) == y).mean()
+
+
+rng = np.random.default_rng(0)
+params = new_params((64, 32, 10), rng)
+for epoch in range(1, 16):
+    losses = []
+    for rows in np.array_split(kept[rng.permutation(len(kept))], 42):
+        loss = cross_entropy(network(params, images[rows]), numerals[rows])
+        backward(loss)
+        step(params, lr=0.2)
+        losses.append(loss.data)
+    if epoch in (1, 2, 5, 10, 15):
+        bar = "█" * round(20 * np.mean(losses))
+        share = accuracy(params, images[held], numerals[held])
+        print(f"epoch {epoch:2}: held out {share:.3f}", end=", ")
+        print(f"loss {np.mean(losses):.3f} {bar}")
+assert share > 0.95
+
+# %% [markdown]
+# An engine that fits on a page reads digits. Is it *right*, though, or just good enough to learn?
+#
+# ## The same in PyTorch
+#
+# The last word: the same weights go into a network of PyTorch, the same images through both, and every gradient of the one must be that of the other. PyTorch stores its weights the other way round, (M, D), so they are transposed on the way. The device is the best this machine has; in float64 twelve digits after the point have to agree, and a device without float64 is allowed five.
+
+# %%
+place = device()
+kind = torch.float32 if place.type == "mps" else torch.float64
+where = {"dtype": kind, "device": place}
+nn = torch.nn
+theirs = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+theirs.to(**where)
+with torch.no_grad():
+    for p, t in zip(params, theirs.parameters()):
+        t.copy_(torch.tensor(p.data.T))
+
+rows = kept[:100]
+loss = cross_entropy(network(params, images[rows]), numerals[rows])
+backward(loss)
+scores = theirs(torch.tensor(images[rows], **where))
+targets = torch.tensor(numerals[rows], device=place)
+their_loss = nn.functional.cross_entropy(scores, targets)
+their_loss.backward()
+tolerance = 1e-12 if kind == torch.float64 else 1e-5
+print(f"PyTorch on {place.type}: loss {their_loss.item():.9f}, here {loss.data:.9f}")
+for name, p, t in zip(("W1", "b1", "W2", "b2"), params, theirs.parameters()):
+    gap = np.abs(p.grad.T - t.grad.cpu().numpy()).max()
+    assert gap < tolerance, f"{name}: the gradients differ by {gap:.1e}"
+    print(f"{name} {p.data.shape}: the gradients agree")
+
+# %% [markdown]
+# ## Where to go on
+#
+# Turn a knob: the hidden size, the step size, or `tanh` of arrays in the place of `relu`, which is one more rule and one more check. Comment out the line in `step` that clears the gradient, and watch the loss.
+# Then compare with [the book's engine](../networks/engine.md). It computes no gradient for data that need none, keeps float32, refuses arrays that were changed behind its back, and knows many more rules; the graph, the order and the sum at a split are those that you have just written.
