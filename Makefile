@@ -2,7 +2,7 @@
 # Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve test test-deep bench gpu check sync chapter lint font links publish-notebooks report-failure clean help
+.PHONY: site serve test test-deep bench gpu check sync chapter op lint font links publish-notebooks report-failure clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -53,6 +53,9 @@ sync: $(STAMP)  ## write package source into the chapters that show it
 
 chapter: $(STAMP)  ## make chapter NAME=part/name: a new chapter that passes, in the nav
 	@$(BIN)/python -m bookbinder new $(NAME)
+
+op: $(STAMP)  ## make op NAME=log1p: an op with its test rows, which fail until they are filled
+	@$(BIN)/python -m bookbinder.op $(NAME)
 
 bench: $(STAMP)  ## measure: engine (beside other engines, where they can be installed) and build
 	@test -x .cache/bench/bin/pip || $(PYTHON) -m venv .cache/bench
