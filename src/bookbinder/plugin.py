@@ -7,7 +7,7 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
 
-from bookbinder import binding, labs, postprocess
+from bookbinder import binding, labs, postprocess, reader
 from bookbinder.page import set_page
 
 log = logging.getLogger("mkdocs.plugins.bookbinder")
@@ -67,3 +67,4 @@ class BookbinderPlugin(BasePlugin):
         site = Path(config.site_dir)
         binding.extras(self.book, site, config.site_url or "")
         labs.notebooks(Path(config.docs_dir), site, config.site_url or "")
+        reader.bundle(site)

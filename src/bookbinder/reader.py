@@ -1,9 +1,11 @@
-"""What the page's script must know of the code: which blocks each block needs, and where chainrule's wheel lies."""
+"""What readers take along: which blocks a block needs, where chainrule's wheel lies, all notebooks in one file."""
 
 import html
 import json
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from bookbinder.chapter import Chapter
 
@@ -42,3 +44,11 @@ def attributes(chapter: Chapter, root: str) -> str:
     wheel = f"{root}dist/chainrule-{_version()}-py3-none-any.whl"
     chain = html.escape(json.dumps(chains(chapter), separators=(",", ":")))
     return f' data-chains="{chain}" data-wheel="{html.escape(wheel)}"'
+
+
+def bundle(site: Path) -> None:
+    """Write notebooks.zip into a built site: the same notebooks make the same bytes."""
+    with ZipFile(site / "notebooks.zip", "w") as bundle:
+        for file in sorted((site / "notebooks").rglob("*.ipynb")):
+            name = ZipInfo(file.relative_to(site).as_posix())
+            bundle.writestr(name, file.read_bytes(), ZIP_DEFLATED)

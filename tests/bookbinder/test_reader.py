@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from zipfile import ZipFile
 
 from bookbinder import reader
 from bookbinder.chapter import parse
@@ -81,3 +82,15 @@ def test_the_attributes_say_it_to_a_script():
     assert json.loads(chains) == reader.chains(parse(PAGE))
     assert re.search(r'data-wheel="\.\./\.\./dist/chainrule-[\d.]+-py3-none-any\.whl"', said)
     assert reader.attributes(parse(PAGE.split("```")[0]), "./") == ""
+
+
+def test_all_notebooks_come_in_one_file_of_the_same_bytes(tmp_path):
+    (tmp_path / "notebooks" / "part").mkdir(parents=True)
+    for name in ("b", "a"):
+        (tmp_path / "notebooks" / "part" / f"{name}.ipynb").write_text(name)
+    reader.bundle(tmp_path)
+    first = (tmp_path / "notebooks.zip").read_bytes()
+    reader.bundle(tmp_path)
+    assert (tmp_path / "notebooks.zip").read_bytes() == first
+    with ZipFile(tmp_path / "notebooks.zip") as bundle:
+        assert bundle.namelist() == ["notebooks/part/a.ipynb", "notebooks/part/b.ipynb"]
