@@ -74,14 +74,17 @@ def check_rule(rule, kind, *inputs, h=1e-5):
     out = rule(*nodes)
     assert isinstance(out, kind), f"{rule.__name__} is still empty"
     parents = [parent for parent, _ in out.parents]
-    assert parents == nodes, "wanted one parent for each input, in their order"
+    assert parents == nodes, (
+        "wanted one parent for each input, in their order"
+    )
     rng = np.random.default_rng(0)
     G = rng.normal(size=np.shape(out.data))
     for k, (node, (_, pull)) in enumerate(zip(nodes, out.parents)):
         got = pull(G)
         assert got is not ..., f"{rule.__name__}: a pull is still empty"
         assert np.shape(got) == np.shape(node.data), (
-            f"input {k} has shape {np.shape(node.data)}, its pull {np.shape(got)}"
+            f"input {k} has shape {np.shape(node.data)}, "
+            f"its pull {np.shape(got)}"
         )
         for at in np.ndindex(np.shape(node.data)):
             ends, kept = [], node.data[at]
@@ -99,14 +102,21 @@ def borrow(op, kind):
     """A rule that asks PyTorch."""
 
     def rule(*inputs):
-        leaves = [torch.tensor(x.data, dtype=torch.float64) for x in inputs]
+        leaves = [
+            torch.tensor(x.data, dtype=torch.float64) for x in inputs
+        ]
         out = op(*(leaf.requires_grad_() for leaf in leaves))
 
         def pull_of(leaf):
             ask = lambda g: torch.autograd.grad(
-                out, leaf, torch.as_tensor(g, dtype=out.dtype), retain_graph=True
+                out,
+                leaf,
+                torch.as_tensor(g, dtype=out.dtype),
+                retain_graph=True,
             )[0].numpy()
-            return lambda g: ask(g) if kind is not Value else ask(g).item()
+            return lambda g: (
+                ask(g) if kind is not Value else ask(g).item()
+            )
 
         pulls = [pull_of(leaf) for leaf in leaves]
         return kind(out.detach().numpy()[()], zip(inputs, pulls))
@@ -289,14 +299,18 @@ def test_backward():
     x, y = Value(2.0), Value(3.0)
     one = lambda g: g
     total = Value(5.0, [(x, one), (y, one)])
-    root = Value(10.0, [(total, lambda g: 2.0 * g), (x, lambda g: 5.0 * g)])
+    root = Value(
+        10.0, [(total, lambda g: 2.0 * g), (x, lambda g: 5.0 * g)]
+    )
     backward(root)
     assert root.grad != 0, "the sweep is still empty"
     assert (root.grad, total.grad) == (1, 2), (
-        f"wanted 1 at the root and 2 below it, got {root.grad} and {total.grad}"
+        f"wanted 1 at the root and 2 below it, "
+        f"got {root.grad} and {total.grad}"
     )
     assert (x.grad, y.grad) == (7, 2), (
-        f"(x + y) · x at 2 and 3: wanted 7 and 2, got {x.grad} and {y.grad}"
+        f"(x + y) · x at 2 and 3: wanted 7 and 2, "
+        f"got {x.grad} and {y.grad}"
     )
     backward(root)
     assert x.grad == 14, f"a second sweep adds: wanted 14, got {x.grad}"
@@ -393,11 +407,18 @@ def unbroadcast(g, shape):
 
 
 def test_unbroadcast():
-    assert unbroadcast(np.ones(3), (3,)) is not ..., "unbroadcast is still empty"
+    assert unbroadcast(np.ones(3), (3,)) is not ..., (
+        "unbroadcast is still empty"
+    )
     rng = np.random.default_rng(0)
     for shape, to in (
-        ((3,), (4, 3)), ((4, 1), (4, 3)), ((), (4, 3)), ((1, 3), (4, 3)),
-        ((2, 1, 3), (2, 4, 3)), ((4, 1), (2, 4, 3)), ((4, 3), (4, 3)),
+        ((3,), (4, 3)),
+        ((4, 1), (4, 3)),
+        ((), (4, 3)),
+        ((1, 3), (4, 3)),
+        ((2, 1, 3), (2, 4, 3)),
+        ((4, 1), (2, 4, 3)),
+        ((4, 3), (4, 3)),
     ):
         g = rng.normal(size=to)
         got = unbroadcast(g, shape)
@@ -408,7 +429,9 @@ def test_unbroadcast():
         places = np.arange(wanted.size).reshape(shape)
         for at, place in np.ndenumerate(np.broadcast_to(places, to)):
             wanted.flat[place] += g[at]
-        assert np.allclose(got, wanted), f"wrong sums from {to} to {shape}"
+        assert np.allclose(got, wanted), (
+            f"wrong sums from {to} to {shape}"
+        )
 
 
 def unbroadcast_with_torch(g, shape):
@@ -511,8 +534,12 @@ def matmul(x, y):
 
 def test_matmul():
     rng = np.random.default_rng(2)
-    check_rule(matmul, Tensor, rng.normal(size=(4, 3)), rng.normal(size=(3, 2)))
-    check_rule(matmul, Tensor, rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))
+    check_rule(
+        matmul, Tensor, rng.normal(size=(4, 3)), rng.normal(size=(3, 2))
+    )
+    check_rule(
+        matmul, Tensor, rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+    )
 
 
 if not check(test_matmul):
@@ -600,11 +627,15 @@ def test_log_softmax():
     x = np.random.default_rng(3).normal(size=(4, 3))
     check_rule(log_softmax, Tensor, x)
     sums = np.exp(log_softmax(Tensor(x)).data).sum(axis=1)
-    assert np.allclose(sums, 1), f"probabilities of the rows sum to {sums}"
+    assert np.allclose(sums, 1), (
+        f"probabilities of the rows sum to {sums}"
+    )
     with np.errstate(all="ignore"):
         far = log_softmax(Tensor([[1000.0, 0.0], [0.0, 0.0]]))
     wanted = [[0, -1000], [-np.log(2), -np.log(2)]]
-    assert np.allclose(far.data, wanted), f"with a score of 1000: {far.data[0]}"
+    assert np.allclose(far.data, wanted), (
+        f"with a score of 1000: {far.data[0]}"
+    )
 
 
 if not check(test_log_softmax):
@@ -669,14 +700,19 @@ def whole(*params):
         p.grad = 0.0
     backward(loss)
     grads = [p.grad for p in params]
-    return Tensor(loss.data, [(p, lambda g, d=d: g * d) for p, d in zip(params, grads)])
+    return Tensor(
+        loss.data,
+        [(p, lambda g, d=d: g * d) for p, d in zip(params, grads)],
+    )
 
 
 rng = np.random.default_rng(4)
 small_X, small_y = rng.normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2])
 params = new_params((4, 5, 3), rng)
 check_rule(whole, Tensor, *(p.data for p in params))
-print(sum(p.data.size for p in params), "derivatives agree with differences")
+print(
+    sum(p.data.size for p in params), "derivatives agree with differences"
+)
 
 # %% [markdown]
 # ## Reading digits
@@ -691,7 +727,9 @@ held, kept = shuffled[:449], shuffled[449:]
 print(len(kept), "to train on,", len(held), "held out")
 three = [np.flatnonzero(numerals == n)[0] for n in (3, 5, 8)]
 for rows in zip(*(images[k].reshape(8, 8) for k in three)):
-    letters = ["".join(" .:*#"[round(4 * v)] * 2 for v in row) for row in rows]
+    letters = [
+        "".join(" .:*#"[round(4 * v)] * 2 for v in row) for row in rows
+    ]
     print("  ".join(letters))
 
 # %% [markdown]
@@ -716,7 +754,9 @@ params = new_params((64, 32, 10), rng)
 for epoch in range(1, 16):
     losses = []
     for rows in np.array_split(kept[rng.permutation(len(kept))], 42):
-        loss = cross_entropy(network(params, images[rows]), numerals[rows])
+        loss = cross_entropy(
+            network(params, images[rows]), numerals[rows]
+        )
         backward(loss)
         step(params, lr=0.2)
         losses.append(loss.data)
@@ -743,7 +783,7 @@ theirs = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 theirs.to(**where)
 with torch.no_grad():
     for p, t in zip(params, theirs.parameters()):
-        t.copy_(torch.tensor(p.data.T))
+        t.copy_(torch.tensor(p.data.T, **where))
 
 rows = kept[:100]
 loss = cross_entropy(network(params, images[rows]), numerals[rows])
@@ -753,8 +793,11 @@ targets = torch.tensor(numerals[rows], device=place)
 their_loss = nn.functional.cross_entropy(scores, targets)
 their_loss.backward()
 tolerance = 1e-12 if kind == torch.float64 else 1e-5
-print(f"PyTorch on {place.type}: loss {their_loss.item():.9f}, here {loss.data:.9f}")
-for name, p, t in zip(("W1", "b1", "W2", "b2"), params, theirs.parameters()):
+print(f"loss by PyTorch on {place.type}: {their_loss.item():.9f}")
+print(f"loss by your engine: {loss.data:.9f}")
+for name, p, t in zip(
+    ("W1", "b1", "W2", "b2"), params, theirs.parameters()
+):
     gap = np.abs(p.grad.T - t.grad.cpu().numpy()).max()
     assert gap < tolerance, f"{name}: the gradients differ by {gap:.1e}"
     print(f"{name} {p.data.shape}: the gradients agree")
