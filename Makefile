@@ -2,7 +2,7 @@
 # Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve test test-deep bench gpu check sync chapter op lint font links publish-notebooks report-failure clean help
+.PHONY: site serve test test-deep bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -61,6 +61,9 @@ bench: $(STAMP)  ## measure: engine (beside other engines, where they can be ins
 	@test -x .cache/bench/bin/pip || $(PYTHON) -m venv .cache/bench
 	@grep -o '^[a-z].*' bench/requirements.txt | while read -r peer; do .cache/bench/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt $$peer || echo "bench: without $$peer"; done
 	@$(BIN)/python -m bench
+
+bench-site: site  ## weigh every page, and ask Lighthouse
+	@$(BIN)/python -m bench site --lighthouse
 
 gpu: $(STAMP)  ## measure on the CUDA or MPS device there is, and keep the record
 	@$(BIN)/python -m bench.gpu --record
