@@ -167,7 +167,7 @@ if not check(test_logistic):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def logistic(s):
 #     return np.logaddexp(0, -s)
 #
@@ -229,7 +229,7 @@ if not check(test_gradient):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def gradient(theta, X, y, slope):
 #     pull = slope(margins(theta, X, y)) * y / len(y)
 #     return np.append(pull @ X, pull.sum())
@@ -298,7 +298,7 @@ if not check(test_descend):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def descend(theta, X, y, slope, lr, steps):
 #     path = [theta]
 #     for _ in range(steps):
@@ -313,7 +313,7 @@ if not check(test_descend):
 
 
 # %%
-def chart(curves, width=40, height=9):
+def chart(curves, width=34, height=9):
     """Print curves of any lengths, from left to right; below is 0."""
     top = max(max(curve) for curve in curves.values())
     canvas = np.full((height, width), " ")
@@ -403,7 +403,7 @@ if not check(test_epoch):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def epoch(theta, X, y, slope, lr, size, rng):
 #     order = rng.permutation(len(y))
 #     for k in range(0, len(y), size):
@@ -491,7 +491,7 @@ if not check(test_hinge):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def hinge(s):
 #     return np.maximum(0, 1 - s)
 #
@@ -585,7 +585,7 @@ if not check(test_standardise):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def standardise(train, test):
 #     mean, deviation = train.mean(axis=0), train.std(axis=0)
 #     return (train - mean) / deviation, (test - mean) / deviation
@@ -684,7 +684,7 @@ if not check(test_torch_loss):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def torch_loss(z, y):
 #     return torch.nn.functional.softplus(-y * z).mean()
 # ```

@@ -162,7 +162,7 @@ if not check(test_add_and_mul):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def add(x, y):
 #     pulls = [(x, lambda g: g), (y, lambda g: g)]
 #     return Value(x.data + y.data, pulls)
@@ -204,7 +204,7 @@ if not check(test_tanh):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def tanh(x):
 #     out = np.tanh(x.data)
 #     return Value(out, [(x, lambda g: g * (1 - out**2))])
@@ -267,7 +267,7 @@ if not check(test_order):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def order(root):
 #     found, seen, stack = [], set(), [(root, False)]
 #     while stack:
@@ -344,7 +344,7 @@ if not check(test_backward):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def backward(root):
 #     flow = {root: np.ones_like(root.data)}
 #     for value in reversed(order(root)):
@@ -453,7 +453,7 @@ if not check(test_unbroadcast):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def unbroadcast(g, shape):
 #     while g.ndim > len(shape):
 #         g = g.sum(axis=0)
@@ -502,7 +502,7 @@ if not check(test_array_add_and_mul):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def add(x, y):
 #     pulls = [
 #         (x, lambda g: unbroadcast(g, x.data.shape)),
@@ -555,7 +555,7 @@ if not check(test_matmul):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def matmul(x, y):
 #     pulls = [(x, lambda g: g @ y.data.T), (y, lambda g: x.data.T @ g)]
 #     return Tensor(x.data @ y.data, pulls)
@@ -598,7 +598,7 @@ if not check(test_total_and_relu):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def total(x):
 #     return Tensor(x.data.sum(), [(x, lambda g: g * np.ones_like(x.data))])
 #
@@ -651,7 +651,7 @@ if not check(test_log_softmax):
 #
 # <details><summary>Answer</summary>
 #
-# ```python
+# ```
 # def log_softmax(x):
 #     z = x.data - x.data.max(axis=1, keepdims=True)
 #     out = z - np.log(np.exp(z).sum(axis=1, keepdims=True))

@@ -54,7 +54,7 @@ def answer_in(prose: str) -> str:
     """The code in the box of the answer."""
     boxes = re.findall(r"<details><summary>Answer</summary>\n(.*?)</details>", prose, re.S)
     assert len(boxes) == 1, "wanted one answer below a blank"
-    (code,) = re.findall(r"^```python\n(.*?)^```$", boxes[0], re.S | re.M)
+    (code,) = re.findall(r"^```(?:python)?\n(.*?)^```$", boxes[0], re.S | re.M)
     return code
 
 
