@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
             command.add_argument(argument, **kind, **words)
     options = parser.parse_args(argv)
     try:
-        return int(globals()[f"_{options.command}"](options))
+        return int(bool(globals()[f"_{options.command}"](options)))
     except KeyboardInterrupt:
         print("stopped; chapters that had finished are kept", file=sys.stderr)
         return 130
@@ -46,14 +46,13 @@ def _check(options) -> bool:
     return bad > 0
 
 
-def _sync(options) -> bool:
+def _sync(options) -> None:
     for file in options.files or pages(options.docs):
         chapter = load(file)
         text = sync.write(chapter, Path("src"))
         if text != chapter.text:
             file.write_text(text, encoding="utf-8")
             print(f"{chapter.path}: written")
-    return False
 
 
 def _notebooks(options) -> bool:
@@ -63,7 +62,7 @@ def _notebooks(options) -> bool:
     return book.tell() > 0
 
 
-def _new(options) -> bool:
+def _new(options) -> bool | None:
     part, _, name = options.name.removesuffix(".md").rpartition("/")
     file = options.docs / part / f"{name}.md"
     problem = f"{file}: exists already; choose another name" if file.exists() else ""
@@ -78,7 +77,6 @@ def _new(options) -> bool:
     file.write_text(template.replace("{title}", title).replace("{file}", file.as_posix()), encoding="utf-8")
     _into_nav(options.docs.parent / "mkdocs.yml", part, name)
     print(f"{file}: written; now change it part by part, with make check FILE={file}")
-    return False
 
 
 def _into_nav(config: Path, part: str, name: str) -> None:

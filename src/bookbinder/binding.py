@@ -15,9 +15,8 @@ from bookbinder.page import PageError
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]  # the checkout: the binder is always installed editable
-_EXPORTER = [
-    HERE / name for name in ("notebook.py", "notebook.toml", "math.py", "page.py")
-]  # what shapes a notebook
+# What shapes a notebook.
+_EXPORTER = [HERE / name for name in "notebook.py notebook.toml math.py page.py".split()]
 
 
 @dataclass

@@ -44,9 +44,8 @@ def surroundings() -> str:
     for name in _LIBRARIES:
         with suppress(PackageNotFoundError):
             libraries.append(f"{name} {version(name)}")
-    files = [file for name in _SHAPING for file in sorted(_HERE.glob(f"{name}*"))] + sorted(
-        (_HERE.parent / "chainrule").rglob("*.*")
-    )
+    files = [file for name in _SHAPING for file in sorted(_HERE.glob(f"{name}*"))]
+    files += sorted((_HERE.parent / "chainrule").rglob("*.*"))
     return digest(str(sys.version_info[:3]), device_class(), *libraries, *files)
 
 
@@ -64,10 +63,8 @@ def key(chapter: Chapter, around: str = "") -> str:
         chapter: The page.
         around: What `surroundings` told, where many keys are asked for at once.
     """
-    code = [
-        (block.code, block.continues, repr(block.mark), block.exercise)
-        for block in [*chapter.blocks, *chapter.answers]
-    ]
+    blocks = [*chapter.blocks, *chapter.answers]
+    code = [(block.code, block.continues, repr(block.mark), block.exercise) for block in blocks]
     return digest(json.dumps([chapter.path, code]), around or surroundings())
 
 
@@ -110,13 +107,10 @@ def put(file: Path, data: bytes) -> None:
     os.replace(part, file)
 
 
-def evict() -> int:
-    """Remove what a killed build left, and what none has used for `KEEP_DAYS` days; the number of things removed."""
+def evict() -> None:
+    """Remove what a killed build left, and what none has used for `KEEP_DAYS` days."""
     found = [(entry, entry.name.startswith(".")) for kind in _KINDS for entry in folder(kind).glob("*")]
-    gone = 0
     for entry, part in found:
         with suppress(OSError):  # another build may have removed it
             if entry.stat().st_mtime < time.time() - (3_600 if part else KEEP_DAYS * 86_400):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-                gone += 1
-    return gone

@@ -77,10 +77,6 @@ class Chapter:
         parts = Path(self.path).parts
         return any(part in PARTS for part in parts[:-1]) and parts[-1] != "index.md"
 
-    def error(self, line: int, message: str, advice: str) -> PageError:
-        """A fault of this page in words of one's own, not yet among its `faults`."""
-        return PageError(self.path, line, message, advice)
-
     def wrong(self, rule: str, line: int, **words) -> PageError:
         """A fault of this page by its rule in faults.toml, not yet among its `faults`."""
         return fault(rule, self.path, line, **words)

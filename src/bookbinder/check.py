@@ -74,7 +74,6 @@ def _link(chapter: Chapter, target: str, docs: Path) -> tuple[str, dict] | None:
         return "page.link", {"target": target}
     if anchor and file.suffix == ".md" and anchor not in anchors(load(file) if path else chapter):
         return "page.anchor", {"page": path or "this page", "anchor": anchor}
-    return None
 
 
 @lru_cache(maxsize=512)

@@ -70,7 +70,7 @@ def _numbers(chapter: Chapter, text: str) -> list[PageError]:
             if not _supported(_plain(said[0]), row[said.end() :].lstrip()[:1] == "%", shown):
                 message = f"no output or code of this page shows the number {said[0]}"
                 advice = "print or assert it, cite a source on the line, or put <!-- claim: why --> above"
-                found.append(chapter.error(n, message, advice))
+                found.append(PageError(chapter.path, n, message, advice))
     return found
 
 
@@ -90,7 +90,9 @@ def _symbols(chapter: Chapter, table: Path) -> list[PageError]:
         for symbol in sorted(symbols(formula.tex) - known - told):
             told.add(symbol)
             advice = f"add a row to {table.as_posix()}: symbol, meaning, shape, name in code"
-            found.append(chapter.error(line, f"the symbol {symbol} is not on the notation page", advice))
+            found.append(
+                PageError(chapter.path, line, f"the symbol {symbol} is not on the notation page", advice)
+            )
     return found
 
 

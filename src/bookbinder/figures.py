@@ -21,16 +21,14 @@ def _titles(figure) -> tuple[str, str]:
     """Alternative text and description of a figure, from its own words."""
     axes = figure.axes
     titles = [figure.get_suptitle(), *(ax.get_title() or ax.get_title(loc="left") for ax in axes)]
-    alt = "; ".join(dict.fromkeys(_plain(title) for title in titles if title)) or _plain(
-        figure.get_label() or ""
-    )
+    alt = "; ".join(dict.fromkeys(_plain(title) for title in titles if title))
     said = []
     for ax in axes:
         labels = {"x": ax.get_xlabel(), "y": ax.get_ylabel()}
         said += [f"{name} axis: {_plain(label)}" for name, label in labels.items() if label]
         if shown := ", ".join(map(_plain, ax.get_legend_handles_labels()[1])):
             said.append(f"shown: {shown}")
-    return alt, ". ".join(dict.fromkeys(said))
+    return alt or _plain(figure.get_label() or ""), ". ".join(dict.fromkeys(said))
 
 
 def _plain(text: str) -> str:
@@ -126,10 +124,9 @@ def show(*args, **kwargs) -> None:
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
-    from IPython import get_ipython
-    from IPython.display import publish_display_data
+    from IPython import display, get_ipython
 
     for number in pyplot.get_fignums():
         if get_ipython() is not None:  # in a plain script (the tests) there is nobody to show it to
-            publish_display_data({MIME: draw(pyplot.figure(number))})
+            display.publish_display_data({MIME: draw(pyplot.figure(number))})
     pyplot.close("all")

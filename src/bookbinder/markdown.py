@@ -124,9 +124,8 @@ class _Splice(Preprocessor):
 
     def _header(self, lines: list[str], chapter: Chapter, data: dict) -> None:
         heading = next((n for n, line in enumerate(lines) if line.startswith("# ")), None)
-        if heading is None or not (
-            chapter.blocks or chapter.meta.keys() & {"objectives", "needs", "minutes"}
-        ):
+        tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs", "minutes"}
+        if heading is None or not tells:
             return
         page, repo = self.page.as_posix(), self.options["repo"] or os.environ.get("GITHUB_REPOSITORY", "")
         links = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")

@@ -46,7 +46,6 @@ class BookbinderPlugin(BasePlugin):
         if faults:
             set_page(None)
             return "\n".join(["# This page has faults", "", "```text", *map(str, faults), "```"])
-        return None
 
     def on_page_content(self, html, *, page, config, files):
         """The page is done; what is converted next is not this page. A lab gets the look of the book."""

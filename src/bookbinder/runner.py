@@ -179,11 +179,9 @@ def _output(out) -> dict:
         return {"kind": "error", "text": f"{out.ename}: {out.evalue}".rstrip(": ")}
     if MIME in out.data:
         drawn = dict(out.data[MIME])
-        files = [(drawn.pop(ink), drawn["format"]) for ink in ("light", "dark")]
-        contents = [
-            (text.encode() if form == "svg" else base64.b64decode(text), form) for text, form in files
-        ]
-        return {"kind": "figure", **drawn, "files": [cache.write_figure(*content) for content in contents]}
+        content = str.encode if drawn["format"] == "svg" else base64.b64decode
+        files = [cache.write_figure(content(drawn.pop(ink)), drawn["format"]) for ink in ("light", "dark")]
+        return {"kind": "figure", **drawn, "files": files}
     kind, mime = ("html", "text/html") if "text/html" in out.data else ("result", "text/plain")
     return {"kind": kind, "text": out.data.get(mime, "")}
 

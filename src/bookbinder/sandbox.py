@@ -73,9 +73,7 @@ def enter_kernel() -> None:
 
     enter()
     shell = get_ipython()
-    shell.run_line_magic(
-        "xmode", "Plain"
-    )  # the usual traceback reads every frame's source: seconds, deep down
+    shell.run_line_magic("xmode", "Plain")  # the usual one reads every frame's source: seconds, deep down
     shell.events.register("post_execute", figures.show)
 
 

@@ -153,14 +153,16 @@ def test_ten_thousand_lines_are_read_in_one_go(book):
 
 def test_binary_in_a_page_is_told(book):
     (book / "bin.md").write_bytes(b"---\ntitle: T\n---\n\xff\xfe\x00\x01")
-    told = [str(fault) for fault in binding.bind(Path("docs")).wrong()]
+    told = []
+    binding.bind(Path("docs")).tell(told.append)
     assert len(told) == 1 and told[0].startswith("docs/bin.md:1  the file cannot be read as text")
 
 
 def test_a_link_out_of_the_docs_is_told(book, tmp_path):
     (tmp_path / "secret.md").write_text(FRONT, encoding="utf-8")
     (book / "out.md").symlink_to(tmp_path / "secret.md")
-    told = [str(fault) for fault in binding.bind(Path("docs")).wrong()]
+    told = []
+    binding.bind(Path("docs")).tell(told.append)
     assert len(told) == 1 and "out.md:1  the page is a link out of its folder" in told[0]
 
 

@@ -341,4 +341,5 @@ def test_old_entries_are_evicted(page):
     (entry,) = (page.parent / "cache" / "runs").glob("*.json")
     long_ago = time.time() - (cache.KEEP_DAYS + 1) * 86_400
     os.utime(entry, (long_ago, long_ago))
-    assert cache.evict() == 1 and not entry.exists()
+    cache.evict()
+    assert not entry.exists()

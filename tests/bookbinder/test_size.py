@@ -15,7 +15,7 @@ FILES = {file.name: file for file in sorted((ROOT / "src/bookbinder").glob("*.py
 # What goes beyond binding, a module of its own each, with the code lines that it may have: what the prose says
 # (evidence), and what the reader's script knows (reader).
 EXTRAS = {"evidence.py": 90, "op.py": 45, "reader.py": 40}
-TOTAL, MODULE, FUNCTION = 1_821, 350, 40
+TOTAL, MODULE, FUNCTION = 1_800, 350, 40
 SILENT = {
     tokenize.COMMENT,
     tokenize.NL,
