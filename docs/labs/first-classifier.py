@@ -29,15 +29,20 @@ from sklearn.preprocessing import StandardScaler
 from chainrule.torch import device
 
 
+yours = {}
+
+
 def check(test):
     """Whether a test passes; a blank that is still empty stops nothing."""
     try:
         test()
     except Exception as error:
         print("not yet:", str(error) or type(error).__name__)
-        return False
-    print("right: the check passes")
-    return True
+        yours[test.__name__] = False
+    else:
+        print("right: the check passes")
+        yours[test.__name__] = True
+    return yours[test.__name__]
 
 
 def differences(f, x, h=1e-5):
@@ -520,7 +525,7 @@ picture(points, labels, ends["hinge"])
 print("the field with the hinge")
 
 # %% [markdown]
-# Two losses, and nearly the same border. The points that still pull with the hinge are those near the border or beyond it; you could take all others out of the data, and it would stay where it is.
+# Two losses, and nearly the same border. The points that still pull with the hinge are those near the border or beyond it; take all others out of the data, and the best border stays where it is.
 #
 # ## Real data: tumours
 #
@@ -722,6 +727,7 @@ print(f"{right(theirs, X_held, y_held):.3f}, here", end=" ")
 print(f"{right(mine, X_held, y_held):.3f}")
 assert gap < (1e-9 if dtype == torch.float64 else 1e-4), gap
 print("the parameters of both agree")
+print(f"{sum(yours.values())} of {len(yours)} blanks are yours")
 
 # %% [markdown]
 # ## Where to go on

@@ -11,30 +11,53 @@ import pytest
 
 from conftest import ROOT
 
-# Blank → (part of the answer, what a student might write there).
+# Blank → pairs: a part of the answer, and what a student might write there.
 WRONG = {
     "first-classifier": {
-        "logistic": ("return np.logaddexp(0, -s)", "return np.log(1 + np.exp(-s))"),
-        "gradient": (" * y / len(y)", " * y"),
-        "descend": ("theta = theta - lr *", "theta = theta + lr *"),
-        "epoch": ("rng.permutation(len(y))", "rng.integers(len(y), size=len(y))"),
-        "hinge": ("np.maximum(0, 1 - s)", "np.maximum(0, -s)"),
-        "standardise": ("(test - mean) / deviation", "(test - test.mean(axis=0)) / test.std(axis=0)"),
-        "torch_loss": ("softplus(-y * z)", "softplus(-z)"),
+        "logistic": [
+            ("return np.logaddexp(0, -s)", "return np.log(1 + np.exp(-s))"),
+            ("return -np.exp(-np.logaddexp(0, s))", "return -np.exp(-np.logaddexp(0, -s))"),
+        ],
+        "gradient": [(" * y / len(y)", " * y"), ("pull @ X, pull.sum()", "pull @ X, pull.mean()")],
+        "descend": [("theta = theta - lr *", "theta = theta + lr *"), ("= theta - lr *", "-= lr *")],
+        "epoch": [
+            ("rng.permutation(len(y))", "rng.integers(len(y), size=len(y))"),
+            ("rng.permutation(len(y))", "np.arange(len(y))"),
+            ("range(0, len(y), size)", "range(0, len(y) - size + 1, size)"),
+        ],
+        "hinge": [("np.maximum(0, 1 - s)", "np.maximum(0, -s)"), ("-1.0 * (s < 1)", "1.0 * (s < 1)")],
+        "standardise": [
+            ("(test - mean) / deviation", "(test - test.mean(axis=0)) / test.std(axis=0)"),
+            ("train.std(axis=0)", "train.var(axis=0)"),
+        ],
+        "torch_loss": [("softplus(-y * z)", "softplus(-z)"), (".mean()", ".sum()")],
     },
     "own-engine": {
-        "add": (
-            "lambda g: g * y.data), (y, lambda g: g * x.data)",
-            "lambda g: g * x.data), (y, lambda g: g * y.data)",
-        ),
-        "tanh": ("1 - out**2", "1 - x.data**2"),
-        "order": ("stack.append((value, True))", "found.append(value)"),
-        "backward": ("flow.get(parent, 0.0) + pull(g)", "pull(g)"),
-        "unbroadcast": ("if length == 1:\n            g = g.sum(axis=axis, keepdims=True)", "pass"),
-        "add (arrays)": ("unbroadcast(g * x.data, y.data.shape)", "g * x.data"),
-        "matmul": ("g @ y.data.T", "g @ y.data"),
-        "total": ("g * mask)", "g * x.data)"),
-        "log_softmax": ("p * g.sum(axis=1, keepdims=True)", "p * g"),
+        "add": [
+            ("lambda g: g * y.data", "lambda g: g * x.data"),
+            ("[(x, lambda g: g), (y, lambda g: g)]", "[(x, lambda g: g), (y, lambda g: -g)]"),
+        ],
+        "tanh": [("1 - out**2", "1 - x.data**2"), ("g * (1 - out**2)", "1 - out**2")],
+        "order": [("stack.append((value, True))", "found.append(value)"), ("seen.add(value)", "pass")],
+        "backward": [
+            ("flow.get(parent, 0.0) + pull(g)", "pull(g)"),
+            ("value.grad + g", "g"),
+            ("reversed(order(root))", "order(root)"),
+        ],
+        "unbroadcast": [
+            ("if length == 1:\n            g = g.sum(axis=axis, keepdims=True)", "pass"),
+            ("g = g.sum(axis=0)", "g = g.sum(axis=-1)"),
+        ],
+        "add (arrays)": [
+            ("unbroadcast(g * x.data, y.data.shape)", "g * x.data"),
+            ("(y, lambda g: unbroadcast(g, y.data.shape))", "(y, lambda g: g)"),
+        ],
+        "matmul": [("g @ y.data.T", "g @ y.data"), ("x.data.T @ g", "(g.T @ x.data)")],
+        "total": [("g * mask)", "g * x.data)"), ("g * np.ones_like(x.data)", "g")],
+        "log_softmax": [
+            ("p * g.sum(axis=1, keepdims=True)", "p * g"),
+            ("x.data - x.data.max(axis=1, keepdims=True)", "x.data"),
+        ],
     },
 }
 
@@ -96,6 +119,7 @@ def test_run_all_reaches_the_end_and_each_blank_says_not_yet(lab, capsys):
     assert len(re.findall("^not yet: .*is still empty$", said, re.M)) == len(WRONG[lab])
     assert said.count("not yet") == said.count("stands in") + said.count("stand in") == len(WRONG[lab])
     assert "right: the check passes" not in said
+    assert said.endswith(f"0 of {len(WRONG[lab])} blanks are yours\n")
 
 
 @pytest.mark.parametrize("lab", WRONG)
@@ -110,15 +134,16 @@ def test_each_answer_passes_and_a_wrong_one_fails(lab, capsys):
             run(text, space)
             continue
         name, answer = at[k]
-        right_part, wrong_part = WRONG[lab][name]
-        assert answer.count(right_part) == 1, name
-        capsys.readouterr()
-        run(filled(text, answer.replace(right_part, wrong_part)), space)
-        said = capsys.readouterr().out
-        assert said.startswith("not yet: ") and "empty" not in said, f"{name}, wrong: {said}"
+        for part, instead in WRONG[lab][name]:
+            assert answer.count(part) == 1, f"{name}: {part}"
+            capsys.readouterr()
+            run(filled(text, answer.replace(part, instead)), space)
+            said = capsys.readouterr().out
+            assert said.startswith("not yet: ") and "empty" not in said, f"{name}: {instead}: {said}"
         run(filled(text, answer), space)
         assert capsys.readouterr().out == "right: the check passes\n", name
-    assert "not yet" not in capsys.readouterr().out
+    said, count = capsys.readouterr().out, len(WRONG[lab])
+    assert "not yet" not in said and said.endswith(f"{count} of {count} blanks are yours\n")
 
 
 def test_every_lab_with_closed_answers_is_tested_here():
