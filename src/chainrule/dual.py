@@ -28,8 +28,7 @@ class Dual:
     __array_ufunc__ = None  # array * dual asks the Dual
 
     def __init__(self, value: Any, tangent: Any = 0.0):
-        self.value = value
-        self.tangent = tangent
+        self.value, self.tangent = value, tangent
 
     def __add__(self, y: Any) -> Dual:
         y = _dual(y)
@@ -97,28 +96,22 @@ def _matmul(x: Any, y: Any) -> Any:
     return x @ y if np.ndim(x) and np.ndim(y) else 0.0
 
 
-def _lifted(f: Callable[..., Any], slope: Callable[..., Any], doc: str) -> Callable[[Any], Any]:
+def _lifted(f: Callable[..., Any], slope: Callable[..., Any], name: str) -> Callable[[Any], Any]:
     """Function of numbers, arrays and dual numbers, from one of arrays and its derivative."""
 
     def g(x: Any) -> Any:
         return Dual(g(x.value), slope(x.value) * x.tangent) if isinstance(x, Dual) else f(x)
 
-    g.__doc__ = doc
+    g.__doc__ = f"{name} of a number, an array or a Dual."
     return g
 
 
-exp: Callable[[Any], Any] = _lifted(np.exp, lambda x: exp(x), "Exponential of a number, an array or a Dual.")
-log: Callable[[Any], Any] = _lifted(
-    np.log, lambda x: 1 / x, "Natural logarithm of a number, an array or a Dual."
-)
-sqrt: Callable[[Any], Any] = _lifted(
-    np.sqrt, lambda x: 0.5 / sqrt(x), "Square root of a number, an array or a Dual."
-)
-sin: Callable[[Any], Any] = _lifted(np.sin, lambda x: cos(x), "Sine of a number, an array or a Dual.")
-cos: Callable[[Any], Any] = _lifted(np.cos, lambda x: -sin(x), "Cosine of a number, an array or a Dual.")
-tanh: Callable[[Any], Any] = _lifted(
-    np.tanh, lambda x: 1 - tanh(x) * tanh(x), "Hyperbolic tangent of a number, an array or a Dual."
-)
+exp: Callable[[Any], Any] = _lifted(np.exp, lambda x: exp(x), "Exponential")
+log: Callable[[Any], Any] = _lifted(np.log, lambda x: 1 / x, "Natural logarithm")
+sqrt: Callable[[Any], Any] = _lifted(np.sqrt, lambda x: 0.5 / sqrt(x), "Square root")
+sin: Callable[[Any], Any] = _lifted(np.sin, lambda x: cos(x), "Sine")
+cos: Callable[[Any], Any] = _lifted(np.cos, lambda x: -sin(x), "Cosine")
+tanh: Callable[[Any], Any] = _lifted(np.tanh, lambda x: 1 - tanh(x) * tanh(x), "Hyperbolic tangent")
 
 
 def sigmoid(x: Any) -> Any:
