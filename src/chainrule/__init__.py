@@ -13,9 +13,7 @@ from chainrule.autograd import no_grad as no_grad
 from chainrule.ops import *  # noqa: F403  (what ops.__all__ lists)
 
 __version__ = "0.1.0"
-_MODULES = (
-    "autograd checks data dual functional init losses nn ops optim plot scalar tensor torch training"
-).split()
+_MODULES = "checks data dual functional init losses nn optim plot scalar torch training".split()
 
 
 def __getattr__(name: str) -> Any:

@@ -41,12 +41,9 @@ class Node:
     __slots__ = ("op", "parents", "vjps", "shape", "dtype", "born", "grad")
 
     def __init__(self, op: str, parents: list[Node], vjps: list[Callable[..., Any]], value: np.ndarray):
-        self.op = op
-        self.parents = parents
+        self.op, self.parents = op, parents
         self.vjps: list[Callable[..., Any]] | None = vjps
-        self.shape = value.shape
-        self.dtype = value.dtype
-        self.born = _clock
+        self.shape, self.dtype, self.born = value.shape, value.dtype, _clock
         self.grad: Tensor | None = None
 
     def __repr__(self) -> str:
@@ -256,16 +253,12 @@ def check_fresh(node: Node) -> None:
         RuntimeError: in these two cases.
     """
     if node.vjps is None:
-        raise RuntimeError(
-            f"backward() came to '{node.op}' a second time, and the first sweep has freed what it needs: "
-            "pass retain_graph=True to the first, or compute the value again"
-        )
+        remedy = "pass retain_graph=True to the first sweep, which has freed it, or compute the value again"
+        raise RuntimeError(f"backward() needs what it had at '{node.op}' a second time: {remedy}")
     for array in kept_arrays(node.vjps):
         if _changes.get(id(_owner(array)), 0) > node.born:
-            raise RuntimeError(
-                f"backward() of '{node.op}' needs an array of shape {array.shape} that was changed in place "
-                "after the op had run: change it after backward(), or work on a copy, as in t = t + v"
-            )
+            what = f"backward() of '{node.op}' needs an array of shape {array.shape}, since changed in place"
+            raise RuntimeError(f"{what}: change it after backward(), or work on a copy, as in t = t + v")
 
 
 def kept_arrays(item: Any) -> Iterator[np.ndarray]:
@@ -276,8 +269,8 @@ def kept_arrays(item: Any) -> Iterator[np.ndarray]:
         for part in item:
             yield from kept_arrays(part)
     elif callable(item) and hasattr(item, "__closure__"):
-        yield from kept_arrays([cell.cell_contents for cell in item.__closure__ or ()])
-        yield from kept_arrays(item.__defaults__ or ())
+        cells = [cell.cell_contents for cell in item.__closure__ or ()]
+        yield from kept_arrays((*cells, *(item.__defaults__ or ())))
 
 
 def _owner(array: np.ndarray) -> np.ndarray:

@@ -3,8 +3,6 @@
 A check that fails raises AssertionError and says where: in which input, at which entry, by how much.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -111,9 +109,7 @@ def hessian_vector_product(f: Function, x: Any, v: Any, eps: float = 1e-6) -> np
     return (ahead - behind) / (2 * eps)
 
 
-def assert_same_as_torch(
-    ours: Function, theirs: Function, *inputs: Any, tol: float = 1e-10, dtype: Any = np.float64, seed: int = 0
-) -> float:
+def assert_same_as_torch(ours: Any, theirs: Any, *inputs: Any, tol: float = 1e-10, **options: Any) -> float:
     """Largest of the `differences_to_torch`, after making sure that it is at most tol.
 
     Args:
@@ -121,8 +117,7 @@ def assert_same_as_torch(
         theirs: the same as a function of torch tensors, or a torch module.
         *inputs: arrays or Tensors; float ones are cast to dtype and differentiated.
         tol: the difference allowed, relative to max(1, |theirs|).
-        dtype: float64 or float32.
-        seed: seed of the random gradient that both sides are given.
+        **options: dtype and seed, as for `differences_to_torch`.
 
     Returns:
         The largest difference found.
@@ -130,16 +125,15 @@ def assert_same_as_torch(
     Raises:
         AssertionError: if shape, dtype or a number differs; names the value or the input.
     """
-    found = differences_to_torch(ours, theirs, *inputs, dtype=dtype, seed=seed)
+    found = differences_to_torch(ours, theirs, *inputs, **options)
     for what, error in found.items():
         if not error <= tol:
             raise AssertionError(f"{what} differs from PyTorch's by {error:.3g} (allowed {tol:g})")
     return max(found.values())
 
 
-def differences_to_torch(
-    ours: Function, theirs: Function, *inputs: Any, dtype: Any = np.float64, seed: int = 0
-) -> dict[str, float]:
+def differences_to_torch(ours: Function, theirs: Function, *inputs: Any, dtype: Any = np.float64,
+                         seed: int = 0) -> dict[str, float]:  # fmt: skip
     """Largest difference between our function and PyTorch's, in the value and in each gradient, by name.
 
     Args:
@@ -196,9 +190,8 @@ def _flat(out: Any) -> list[Any]:
 
 def _difference(what: str, got: np.ndarray, wanted: np.ndarray) -> float:
     if got.shape != wanted.shape or got.dtype != wanted.dtype:
-        raise AssertionError(
-            f"{what}: {got.dtype} of shape {got.shape}, PyTorch has {wanted.dtype} of shape {wanted.shape}"
-        )
+        mine, theirs = (f"{x.dtype} of shape {x.shape}" for x in (got, wanted))
+        raise AssertionError(f"{what}: {mine}, PyTorch has {theirs}")
     same = (got == wanted) | (got != got) & (wanted != wanted)  # infinite alike, or not a number alike
     with np.errstate(invalid="ignore"):
         gap = np.abs(got * 1.0 - wanted * 1.0) / np.maximum(1.0, np.abs(wanted))

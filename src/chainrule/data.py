@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.init import generator_or_shared
+from chainrule.init import Generator, generator_or_shared
 from chainrule.tensor import Tensor, wrap
 
-Generator = np.random.Generator
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -239,9 +238,7 @@ def fashion_mnist() -> tuple[Pair, Pair]:
 # --- To train on ------------------------------------------------------------------------------------------------
 
 
-def train_test_split(
-    *arrays: Any, test_size: float = 0.25, generator: Generator | None = None
-) -> list[np.ndarray]:
+def train_test_split(*arrays: Any, test_size: float = 0.25, generator: Generator | None = None) -> list[Any]:
     """Arrays shuffled alike and cut in two.
 
     Args:

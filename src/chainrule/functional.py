@@ -4,8 +4,6 @@ The first half says again, step by step, what `chainrule.ops` does in one fused 
 They take the same arguments and give the same numbers and gradients, with more nodes and more memory.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -131,26 +129,25 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Any = N
 
     Args:
         x: any **shape**.
-        p: the probability, in [0, 1).
+        p: the probability, in [0, 1].
         training: if False, x is returned as it is.
         generator: a NumPy Generator, or a seed for a new one.
 
     Raises:
-        ValueError: if p is not in [0, 1).
+        ValueError: if p is not in [0, 1].
 
     Source: Srivastava et al., Dropout, JMLR 15 (2014), section 4 (here with the scaling done in training).
     """
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout: p is a probability in [0, 1), got {p}")
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is a probability in [0, 1], got {p}")
     if not training or p == 0:
         return x
-    kept = np.random.default_rng(generator).random(x.shape) >= p
-    return x * (kept.astype(x.dtype) / (1 - p))
+    stays = (np.random.default_rng(generator).random(x.shape) >= p).astype(x.dtype)
+    return x * (stays if p == 1 else stays / (1 - p))
 
 
-def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None, is_causal: bool = False
-) -> Tensor:
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None,
+                                 is_causal: bool = False) -> Tensor:  # fmt: skip
     """Attention: averages of the values, weighted by how well each query fits each key.
 
     Args:

@@ -12,16 +12,17 @@ import numpy as np
 from chainrule.autograd import note_change
 from chainrule.tensor import Tensor
 
+Generator = np.random.Generator
 _shared = np.random.default_rng()
 
 
-def manual_seed(seed: int) -> np.random.Generator:
+def manual_seed(seed: int) -> Generator:
     """Start the shared generator anew from a seed, so that a program draws the same numbers each time."""
     _shared.bit_generator.state = np.random.default_rng(seed).bit_generator.state
     return _shared
 
 
-def generator_or_shared(generator: np.random.Generator | None) -> np.random.Generator:
+def generator_or_shared(generator: Generator | None) -> Generator:
     """The generator that was passed, or the shared one.
 
     Raises:
@@ -29,7 +30,7 @@ def generator_or_shared(generator: np.random.Generator | None) -> np.random.Gene
     """
     if generator is None:
         return _shared
-    if not isinstance(generator, np.random.Generator):
+    if not isinstance(generator, Generator):
         raise TypeError(f"generator: wanted np.random.default_rng(seed), got {generator!r}")
     return generator
 
@@ -55,16 +56,13 @@ def ones_(tensor: Tensor) -> Tensor:
     return _fill(tensor, 1.0)
 
 
-def uniform_(
-    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None
-) -> Tensor:
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Entries drawn uniformly from [a, b)."""
     return _fill(tensor, generator_or_shared(generator).uniform(a, b, tensor.shape))
 
 
-def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
-) -> Tensor:
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0,
+            generator: Generator | None = None) -> Tensor:  # fmt: skip
     """Entries drawn from the normal distribution with this mean and standard deviation."""
     return _fill(tensor, generator_or_shared(generator).normal(mean, std, tensor.shape))
 
@@ -83,12 +81,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     are PyTorch's.
     """
     slope = 0.01 if param is None else param
-    gains = dict.fromkeys(("linear", "conv1d", "conv2d", "sigmoid"), 1.0) | {
-        "tanh": 5 / 3,
-        "relu": math.sqrt(2),
-        "leaky_relu": math.sqrt(2 / (1 + slope**2)),
-        "selu": 3 / 4,
-    }
+    gains = dict.fromkeys(("linear", "conv1d", "conv2d", "sigmoid"), 1.0)
+    gains |= {"relu": math.sqrt(2), "leaky_relu": math.sqrt(2 / (1 + slope**2)), "tanh": 5 / 3, "selu": 3 / 4}
     if nonlinearity not in gains:
         raise ValueError(f"calculate_gain: wanted one of {', '.join(gains)}, got {nonlinearity!r}")
     return gains[nonlinearity]
@@ -109,9 +103,7 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
-def xavier_uniform_(
-    tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None
-) -> Tensor:
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Entries drawn uniformly, with variance gain² · 2 / (fan_in + fan_out).
 
     Source: Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural Networks, 2010,
@@ -121,7 +113,7 @@ def xavier_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Entries drawn from a normal distribution with variance gain² · 2 / (fan_in + fan_out)."""
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
 
@@ -129,12 +121,11 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Gener
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode: wanted 'fan_in' or 'fan_out', got {mode!r}")
-    fan = fans(tensor)[mode == "fan_out"]
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+    return calculate_gain(nonlinearity, a) / math.sqrt(fans(tensor)[mode == "fan_out"])
 
 
 def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-                     generator: np.random.Generator | None = None) -> Tensor:  # fmt: skip
+                     generator: Generator | None = None) -> Tensor:  # fmt: skip
     """Entries drawn uniformly, with variance gain² / fan (He's initialisation).
 
     Args:
@@ -154,12 +145,12 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonline
 
 
 def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-                    generator: np.random.Generator | None = None) -> Tensor:  # fmt: skip
+                    generator: Generator | None = None) -> Tensor:  # fmt: skip
     """Entries drawn from a normal distribution with variance gain² / fan; see `kaiming_uniform_`."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
-def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """A random matrix with orthonormal rows or columns (whichever are fewer), times gain.
 
     Args:

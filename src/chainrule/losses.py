@@ -19,8 +19,7 @@ __all__ += ["binary_cross_entropy_with_logits", "kl_div"]
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors, of one shape."""
     x, y = (t if isinstance(t, Tensor) else wrap(np.asarray(t)) for t in (input, target))
-    if x.shape != y.shape:
-        raise ValueError(f"{name}: input {x.shape} and target {y.shape} must have one shape")
+    ops._check_same(name, x, y)
     return x, y
 
 
@@ -70,9 +69,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     return _reduce("huber_loss", near * near * 0.5 + (size - near) * delta, reduction)
 
 
-def multi_margin_loss(
-    input: Any, target: Any, p: int = 1, margin: float = 1.0, *, reduction: str = "mean"
-) -> Tensor:
+def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, *,
+                      reduction: str = "mean") -> Tensor:  # fmt: skip
     """Hinge loss for several classes: by how much every other class comes closer than margin to the right one.
 
     Args:
@@ -96,8 +94,7 @@ def multi_margin_loss(
     if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype.kind not in "iu" or p not in (1, 2):
         got = f"{x.shape}, {labels.dtype} {labels.shape} and p = {p}"
         raise ValueError(f"multi_margin_loss: wanted (B, C), integer labels (B,) and p = 1 or 2, got {got}")
-    if (wrong := labels[(labels < 0) | (labels >= x.shape[1])]).size:
-        raise ValueError(f"multi_margin_loss: label {wrong[0]} is out of range, wanted 0 to {x.shape[1] - 1}")
+    ops._check_range("multi_margin_loss: label", labels, x.shape[1], ValueError)
     short = (margin - x.gather(1, labels[:, None]) + x).relu()
     others = np.arange(x.shape[1]) != labels[:, None]
     losses = ((short if p == 1 else short * short) * others.astype(x.dtype)).sum(dim=1) / x.shape[1]

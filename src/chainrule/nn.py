@@ -15,10 +15,9 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.autograd import note_change
-from chainrule.init import generator_or_shared, normal_, uniform_, xavier_uniform_
+from chainrule.functional import dropout
+from chainrule.init import Generator, generator_or_shared, normal_, uniform_, xavier_uniform_
 from chainrule.tensor import Tensor, wrap
-
-Generator = np.random.Generator
 
 
 class Parameter(Tensor):
@@ -84,11 +83,8 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Parameters at any depth with their full names; one that stands in two places comes once."""
-        seen: set[int] = set()
-        for name, parameter in self._named(Parameter):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
+        first = {id(p): name for name, p in reversed([*self._named(Parameter)])}
+        return ((name, p) for name, p in self._named(Parameter) if name == first[id(p)])
 
     def parameters(self) -> Iterator[Tensor]:
         """Parameters at any depth, each once: what an optimiser wants."""
@@ -156,10 +152,9 @@ class Module:
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
         both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
-        differ = {
-            name: (x.shape, mine[name].shape) for name, x in both.items() if x.shape != mine[name].shape
-        }
-        faults += [f"{name}: saved with shape {saved}, here {here}" for name, (saved, here) in differ.items()]
+        for name, x in both.items():
+            if x.shape != mine[name].shape:
+                faults.append(f"{name}: saved with shape {x.shape}, here {mine[name].shape}")
         if faults:
             raise RuntimeError(f"load_state_dict: does not fit {type(self).__name__}: {'; '.join(faults)}")
         for name, x in both.items():
@@ -233,8 +228,7 @@ class Residual(Module):
     """
 
     def __init__(self, module: Module, shortcut: Module | None = None):
-        self.module = module
-        self.shortcut = shortcut
+        self.module, self.shortcut = module, shortcut
 
     def forward(self, x: Any) -> Tensor:
         """Sum of both paths."""
@@ -242,6 +236,17 @@ class Residual(Module):
 
 
 # --- Layers without parameters ----------------------------------------------------------------------------------
+
+
+class _Op(Module):
+    """Layer that hands its input to the op of that name, with those of its attributes that are options of it."""
+
+    op: str
+    names: tuple[str, ...] = ()
+
+    def forward(self, x: Any) -> Tensor:
+        """What the op gives."""
+        return getattr(ops, self.op)(x, **{name: getattr(self, name) for name in self.names})
 
 
 class Identity(Module):
@@ -252,72 +257,58 @@ class Identity(Module):
         return x
 
 
-class ReLU(Module):
-    """Rectifier, entry by entry; see `chainrule.ops.relu`."""
+class ReLU(_Op):
+    """Rectifier, entry by entry: the larger of x and 0; see `chainrule.ops.relu`."""
 
-    def forward(self, x: Any) -> Tensor:
-        """The larger of x and 0."""
-        return ops.relu(x)
+    op = "relu"
 
 
-class LeakyReLU(Module):
-    """Rectifier with a small slope below 0; see `chainrule.ops.leaky_relu`."""
+class LeakyReLU(_Op):
+    """Rectifier with the slope negative_slope below 0; see `chainrule.ops.leaky_relu`."""
+
+    op, names = "leaky_relu", ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.01):
         self.negative_slope = negative_slope
 
-    def forward(self, x: Any) -> Tensor:
-        """The input x, times negative_slope where it is below 0."""
-        return ops.leaky_relu(x, negative_slope=self.negative_slope)
 
+class GELU(_Op):
+    """Input x times the probability that a standard normal number is below it; see `chainrule.ops.gelu`."""
 
-class GELU(Module):
-    """Smooth rectifier; see `chainrule.ops.gelu`."""
+    op, names = "gelu", ("approximate",)
 
     def __init__(self, approximate: str = "none"):
         self.approximate = approximate
 
-    def forward(self, x: Any) -> Tensor:
-        """Input x times the probability that a standard normal number is below it."""
-        return ops.gelu(x, approximate=self.approximate)
 
+class Softplus(_Op):
+    """Smooth rectifier: the logarithm of 1 + exp(beta x), over beta; see `chainrule.ops.softplus`."""
 
-class Softplus(Module):
-    """Smooth rectifier; see `chainrule.ops.softplus`."""
+    op, names = "softplus", ("beta", "threshold")
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
         self.beta, self.threshold = beta, threshold
 
-    def forward(self, x: Any) -> Tensor:
-        """The logarithm of 1 + exp(beta x), over beta."""
-        return ops.softplus(x, beta=self.beta, threshold=self.threshold)
+
+class Sigmoid(_Op):
+    """Logistic function 1 / (1 + exp(-x)), entry by entry; see `chainrule.ops.sigmoid`."""
+
+    op = "sigmoid"
 
 
-class Sigmoid(Module):
-    """Logistic function, entry by entry; see `chainrule.ops.sigmoid`."""
-
-    def forward(self, x: Any) -> Tensor:
-        """1 / (1 + exp(-x))."""
-        return ops.sigmoid(x)
-
-
-class Tanh(Module):
+class Tanh(_Op):
     """Hyperbolic tangent, entry by entry; see `chainrule.ops.tanh`."""
 
-    def forward(self, x: Any) -> Tensor:
-        """The hyperbolic tangent of x."""
-        return ops.tanh(x)
+    op = "tanh"
 
 
-class Softmax(Module):
-    """Probabilities from scores along dim; see `chainrule.ops.softmax`."""
+class Softmax(_Op):
+    """Probabilities from scores: positive numbers that add up to 1 along dim; see `chainrule.ops.softmax`."""
+
+    op, names = "softmax", ("dim",)
 
     def __init__(self, dim: int):
         self.dim = dim
-
-    def forward(self, x: Any) -> Tensor:
-        """Positive numbers that add up to 1 along dim."""
-        return ops.softmax(x, dim=self.dim)
 
 
 class Flatten(Module):
@@ -350,28 +341,17 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """Input x with some entries dropped in training."""
-        return _dropped(x, self.p, self.generator) if self.training else x
+        return dropout(x, self.p, self.training, generator_or_shared(self.generator))
 
 
-def _dropped(x: Any, p: float, generator: Generator | None) -> Any:
-    """Input x with each entry set to 0 with probability p, and the others made larger to keep the mean."""
-    if p == 0:
-        return x
-    stays = (generator_or_shared(generator).random(x.shape) >= p).astype(x.dtype)
-    return x * (stays if p == 1 else stays / (1 - p))
-
-
-class _Pool(Module):
+class _Pool(_Op):
     """Shared by the four pooling layers."""
+
+    names = ("kernel_size", "stride", "padding")
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
-
-    def forward(self, x: Any) -> Tensor:
-        """One number per window."""
-        pool = getattr(ops, self.op)  # type: ignore[attr-defined]
-        return pool(x, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
 
 
 class MaxPool1d(_Pool):
@@ -630,7 +610,7 @@ class _Recurrent(Module):
         given = [zeros] * self.states if state is None else [state] if self.states == 1 else list(state)
         last = []
         for layer in range(self.num_layers):
-            x = _dropped(x, self.dropout, self.generator) if layer and self.training else x
+            x = dropout(x, self.dropout, layer > 0 and self.training, generator_or_shared(self.generator))
             x, end = self.run(x, [part[layer] for part in given], layer)
             last.append(end)
         ends = tuple(ops.stack(list(parts)) for parts in zip(*last, strict=True))
@@ -756,7 +736,7 @@ class MultiheadAttention(Module):
         for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
             scores = scores + mask.astype(q.dtype)
         weights = ops.softmax(scores, dim=-1)
-        weights = _dropped(weights, self.dropout, self.generator) if self.training else weights
+        weights = dropout(weights, self.dropout, self.training, generator_or_shared(self.generator))
         out = ops.matmul(weights, v).transpose(1, 2)
         out = self.out_proj(out.reshape(*out.shape[:2], self.embed_dim))
         shown = weights.mean(dim=1) if average_attn_weights else weights

@@ -7,8 +7,6 @@ or into what it keeps; it keeps no array that it does not need (the shape, rathe
 broadcasting, which `chainrule.autograd.unbroadcast` undoes for all.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import string
@@ -19,16 +17,11 @@ from numpy.lib.stride_tricks import as_strided
 from chainrule.autograd import primitive
 
 __all__ = """
-    add sub mul div neg pow cast setitem sum_of_squares
-    exp log sqrt sin cos abs tanh sigmoid relu leaky_relu gelu softplus
-    maximum minimum where clip max min
-    sum mean var logsumexp softmax log_softmax
-    matmul einsum linear
-    reshape transpose permute broadcast_to concatenate cat stack split pad
-    getitem gather embedding
-    conv1d conv2d max_pool1d max_pool2d avg_pool1d avg_pool2d
-    batch_norm layer_norm
-    mse_loss hinge_loss cross_entropy binary_cross_entropy_with_logits
+    add sub mul div neg pow cast exp log sqrt sin cos abs tanh sigmoid relu leaky_relu gelu softplus
+    maximum minimum where clip max min sum mean var sum_of_squares logsumexp softmax log_softmax
+    matmul einsum linear reshape transpose permute broadcast_to concatenate cat stack split pad
+    getitem setitem gather embedding conv1d conv2d max_pool1d max_pool2d avg_pool1d avg_pool2d
+    batch_norm layer_norm mse_loss hinge_loss cross_entropy binary_cross_entropy_with_logits
 """.split()
 
 # --- Arithmetic -------------------------------------------------------------------------------------------------
@@ -72,15 +65,9 @@ def pow(x, y):
     At x = 0 the slope in y is taken as 0, and for y = 0 the slope in x, as PyTorch does.
     """
     out = x**y
-
-    def vjp_x(g):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return g * np.where(y == 0, 0, y * x ** (y - 1))
-
-    def vjp_y(g):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return g * np.where((x == 0) & (y >= 0), 0, out * np.log(x))
-
+    quiet = np.errstate(divide="ignore", invalid="ignore")
+    vjp_x = quiet(lambda g: g * np.where(y == 0, 0, y * x ** (y - 1)))
+    vjp_y = quiet(lambda g: g * np.where((x == 0) & (y >= 0), 0, out * np.log(x)))
     return out, vjp_x, vjp_y
 
 
@@ -441,10 +428,9 @@ def _check_product(x, y):
         raise ValueError(f"matmul: wanted at least one axis each, got shapes {np.shape(x)} and {np.shape(y)}")
     k = y.shape[0] if y.ndim == 1 else y.shape[-2]
     if x.shape[-1] != k:
-        raise ValueError(
-            f"matmul: shapes {x.shape} @ {y.shape} do not fit: the last axis of the first ({x.shape[-1]}) "
-            f"must equal the {'only' if y.ndim == 1 else 'last but one'} axis of the second ({k})"
-        )
+        axis = "only" if y.ndim == 1 else "last but one"
+        wanted = f"the last axis of the first ({x.shape[-1]}) must equal the {axis} axis of the second ({k})"
+        raise ValueError(f"matmul: shapes {x.shape} @ {y.shape} do not fit: {wanted}")
 
 
 @primitive
@@ -518,12 +504,8 @@ def linear(x, weight, bias=None):
     out = rows.dot(weight.T)  # for two matrices the same as @, and leaner
     if bias is not None:
         out += bias
-    return (
-        out if x.ndim == 2 else out.reshape(*x.shape[:-1], len(weight)),
-        lambda g: g.dot(weight),
-        lambda g: _rows(g).T.dot(rows),
-        lambda g: _column_sums(_rows(g)),
-    )
+    out = out if x.ndim == 2 else out.reshape(*x.shape[:-1], len(weight))
+    return out, lambda g: g.dot(weight), lambda g: _rows(g).T.dot(rows), lambda g: _column_sums(_rows(g))
 
 
 def _column_sums(rows):
@@ -538,10 +520,9 @@ def _ones(n, dtype):
 
 def _check_linear(x, weight, bias):
     if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise ValueError(
-            f"linear: x of shape {x.shape} does not fit weight of shape {weight.shape}: wanted x of shape "
-            f"(..., {weight.shape[-1] if weight.ndim else '?'}) for a weight of shape (out_features, in_features)"
-        )
+        size = weight.shape[-1] if weight.ndim else "?"
+        wanted = f"wanted x of shape (..., {size}) for a weight of shape (out_features, in_features)"
+        raise ValueError(f"linear: x of shape {x.shape} does not fit weight {weight.shape}: {wanted}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias has shape {bias.shape}, wanted {weight.shape[:1]}, one per output")
 
@@ -633,9 +614,7 @@ def pad(x, *, pad, mode="constant", value=0.0):
         ValueError: if pad is no list of pairs for at most as many axes as x has, or for another mode.
     """
     if len(pad) % 2 or len(pad) > 2 * x.ndim or np.min(pad, initial=0) < 0 or mode != "constant":
-        raise ValueError(
-            f"pad: wanted up to {x.ndim} pairs of counts and mode 'constant', got {pad}, {mode!r}"
-        )
+        raise ValueError(f"pad: wanted up to {x.ndim} pairs of counts, mode 'constant', got {pad}, {mode!r}")
     widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)][::-1]
     inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.shape, strict=True))
     return np.pad(x, widths, constant_values=value), lambda g: g[inside]
@@ -722,9 +701,14 @@ def _scatter(x, index):
 def _check_index(name, index, size):
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: indices are integers, got {index.dtype}")
+    _check_range(f"{name}: index", index, size, IndexError)
+
+
+def _check_range(what, index, size, kind):
+    """Raise an error of that kind, which begins with what, if an index is not in 0 … size - 1."""
     if index.size and (index.min() < 0 or index.max() >= size):
         bad = index[(index < 0) | (index >= size)].flat[0]
-        raise IndexError(f"{name}: index {bad} is out of range, wanted 0 to {size - 1}")
+        raise kind(f"{what} {bad} is out of range, wanted 0 to {size - 1}")
 
 
 # --- Windows: convolution and pooling ---------------------------------------------------------------------------
@@ -798,12 +782,8 @@ def conv1d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     _check_conv("conv1d", x, weight, bias, groups)
     steps = {"stride": _flat(stride, 1), "padding": _flat(padding, 0), "dilation": _flat(dilation, 1)}
     out, vjp_x, vjp_w, vjp_b = conv2d.rule(x[:, :, None], weight[:, :, None], bias, groups=groups, **steps)
-    return (
-        out[:, :, 0],
-        lambda g: vjp_x(g[:, :, None])[:, :, 0],
-        lambda g: vjp_w(g[:, :, None])[:, :, 0],
-        lambda g: vjp_b(g[:, :, None]),
-    )
+    low = lambda vjp: lambda g: vjp(g[:, :, None])[:, :, 0]
+    return out[:, :, 0], low(vjp_x), low(vjp_w), lambda g: vjp_b(g[:, :, None])
 
 
 @primitive
@@ -823,7 +803,6 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
     Raises:
         ValueError: if a window is larger than the image.
     """
-    stride = kernel_size if stride is None else stride
     frame = _Windows("max_pool2d", x.shape, _pair(kernel_size), stride, padding, dilation)
     image = frame.bordered(x, -np.inf)
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
@@ -856,7 +835,6 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0):
     Raises:
         ValueError: if a window is larger than the image.
     """
-    stride = kernel_size if stride is None else stride
     frame = _Windows("avg_pool2d", x.shape, _pair(kernel_size), stride, padding, 1)
     image = frame.bordered(x, 0)
     area, shape = len(frame.places), image.shape
@@ -874,17 +852,16 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0):
 @primitive
 def max_pool1d(x, *, kernel_size, stride=None, padding=0, dilation=1):
     """Largest entry of each window of a sequence, **shape** (..., L): `max_pool2d` on images one pixel high."""
-    steps = {"padding": _flat(padding, 0), "dilation": _flat(dilation, 1)}
-    return _pool1d(max_pool2d, x, kernel_size, stride, steps)
+    return _pool1d(max_pool2d, x, kernel_size, stride, padding=_flat(padding, 0), dilation=_flat(dilation, 1))
 
 
 @primitive
 def avg_pool1d(x, *, kernel_size, stride=None, padding=0):
     """Mean of each window of a sequence, **shape** (..., L): `avg_pool2d` on images one pixel high."""
-    return _pool1d(avg_pool2d, x, kernel_size, stride, {"padding": _flat(padding, 0)})
+    return _pool1d(avg_pool2d, x, kernel_size, stride, padding=_flat(padding, 0))
 
 
-def _pool1d(pool, x, kernel_size, stride, steps):
+def _pool1d(pool, x, kernel_size, stride, **steps):
     stride = None if stride is None else _flat(stride, 1)
     out, vjp = pool.rule(x[..., None, :], kernel_size=_flat(kernel_size, 1), stride=stride, **steps)
     return out[..., 0, :], lambda g: vjp(g[..., None, :])[..., 0, :]
@@ -900,22 +877,19 @@ class _Windows:
     """
 
     def __init__(self, name, shape, kernel, stride, padding, dilation):
-        *lead, height, width = shape
-        self.lead, self.kernel, self.padding = lead, kernel, _pair(padding)
-        self.stride, self.dilation = _pair(stride), _pair(dilation)
-        self.inside = [slice(p, p + n) for p, n in zip(self.padding, (height, width), strict=True)]
+        self.lead, self.kernel, self.padding = shape[:-2], kernel, _pair(padding)
+        self.stride, self.dilation = _pair(kernel if stride is None else stride), _pair(dilation)
+        self.inside = [slice(p, p + n) for p, n in zip(self.padding, shape[-2:], strict=True)]
         axes, counts = [], []
-        for n, k, s, p, d in zip(
-            (height, width), kernel, self.stride, self.padding, self.dilation, strict=True
-        ):
-            count = (n + 2 * p - d * (k - 1) - 1) // s + 1
+        along = zip(shape[-2:], kernel, self.stride, self.padding, self.dilation, strict=True)
+        for n, k, s, p, d in along:
+            reach = d * (k - 1) + 1
+            count = (n + 2 * p - reach) // s + 1
             if count < 1:
-                raise ValueError(
-                    f"{name}: a window of {d * (k - 1) + 1} is larger than the image of {n} + 2 * {p}"
-                )
+                raise ValueError(f"{name}: a window of {reach} is larger than the image of {n} + 2 * {p}")
             axes.append([slice(d * i, d * i + s * (count - 1) + 1, s) for i in range(k)])
             counts.append(count)
-        self.shape = (*lead[:1], *counts)
+        self.shape = (*self.lead[:1], *counts)
         self.places = [(row, column) for row in axes[0] for column in axes[1]]
 
     def bordered(self, x, value):
@@ -936,9 +910,7 @@ class _Windows:
                 out[..., k, :] = pixels[:, *at]
         else:  # all windows at once: a view in which they overlap, and one copy of it
             _, h, w, _ = pixels.strides
-            steps = [
-                size * step for step, size in zip(self.stride + self.dilation, (h, w, h, w), strict=True)
-            ]
+            steps = np.multiply(self.stride + self.dilation, (h, w, h, w)).tolist()
             strides = (pixels.strides[0], *steps, pixels.strides[3])
             view = as_strided(pixels, (*self.shape, *self.kernel, x.shape[1]), strides, writeable=False)
             out = view.reshape(*self.shape, len(self.places), x.shape[1])
@@ -974,30 +946,23 @@ def _flat(n, across):
 
 
 def _check_conv(name, x, weight, bias, groups):
-    axes = {"conv1d": 3, "conv2d": 4}[name]
+    axes, letters = {"conv1d": (3, "L"), "conv2d": (4, "H, W")}[name]
+    got = f"got {x.shape} and {weight.shape}"
     if x.ndim != axes or weight.ndim != axes:
-        letters = "L" if axes == 3 else "H, W"
-        raise ValueError(
-            f"{name}: wanted x of shape (B, C, {letters}) and weight of {axes} axes, got {x.shape} and {weight.shape}"
-        )
+        raise ValueError(f"{name}: wanted x of shape (B, C, {letters}) and weight of {axes} axes, {got}")
     if x.shape[1] != weight.shape[1] * groups or len(weight) % groups:
-        raise ValueError(
-            f"{name}: x of shape {x.shape} has {x.shape[1]} channels, weight of shape {weight.shape} in {groups} "
-            f"group(s) wants {weight.shape[1] * groups}, and outputs in a multiple of {groups}"
-        )
+        wanted = f"weight wants {weight.shape[1] * groups}, and outputs in a multiple of {groups} group(s)"
+        raise ValueError(f"{name}: x has {x.shape[1]} channels, {wanted}; {got}")
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(
-            f"{name}: bias has shape {bias.shape}, wanted {weight.shape[:1]}, one per output channel"
-        )
+        raise ValueError(f"{name}: bias has shape {bias.shape}, wanted {weight.shape[:1]}, one per output")
 
 
 # --- Normalisation ----------------------------------------------------------------------------------------------
 
 
 @primitive
-def batch_norm(
-    x, running_mean=None, running_var=None, weight=None, bias=None, *, training=False, momentum=0.1, eps=1e-5
-):
+def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, *, training=False,
+               momentum=0.1, eps=1e-5):  # fmt: skip
     """Each channel shifted and scaled to mean 0 and variance 1, then by weight and bias.
 
     Args:
@@ -1022,18 +987,14 @@ def batch_norm(
     else:
         count = x.size // x.shape[1] if x.size else 0
         if count < 2:
-            raise ValueError(
-                f"batch_norm: wanted more than 1 value per channel to train on, got shape {x.shape}"
-            )
+            raise ValueError(f"batch_norm: wanted more than 1 value per channel, got shape {x.shape}")
         normal, vjp_x, mean, variance = _normalise(x, axes, eps)
         if training and running_mean is not None:
             running_mean += momentum * (mean.ravel() - running_mean)
             running_var += momentum * (variance.ravel() * (count / (count - 1)) - running_var)
     w = 1 if weight is None else weight.reshape(view)
     out = normal * w + (0 if bias is None else bias.reshape(view))
-    by_channel = lambda g: np.moveaxis(
-        g, 1, -1
-    )  # what was stretched is then in front, as unbroadcast wants it
+    by_channel = lambda g: np.moveaxis(g, 1, -1)  # what was stretched is in front, for unbroadcast
     return out, lambda g: vjp_x(g * w), None, None, lambda g: by_channel(g * normal), by_channel
 
 
@@ -1163,10 +1124,8 @@ def cross_entropy(x, target, *, ignore_index=-100, reduction="mean", label_smoot
     labels = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
     wanted = labels if rule is _entropy_of_labels else x.shape
     if x.ndim == 0 or target.shape != wanted:
-        raise ValueError(
-            f"cross_entropy: logits of shape {x.shape} want labels of shape {labels} or probabilities of shape "
-            f"{x.shape}, got {target.dtype} of shape {target.shape}"
-        )
+        wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"
+        raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
     return rule(x, target, reduction, label_smoothing, ignore_index)
 
 
@@ -1176,7 +1135,7 @@ def _entropy_of_labels(x, labels, reduction, smoothing, ignore_index):
     ignored = np.flatnonzero(flat == ignore_index)
     if len(ignored):
         flat = np.where(flat == ignore_index, 0, flat)
-    _check_labels(flat, classes := rows.shape[1])
+    _check_range("cross_entropy: label", flat, classes := rows.shape[1], ValueError)
     at, even = (np.arange(len(flat)), flat), smoothing / classes
     z = rows - np.ascontiguousarray(rows.T).max(0)[:, None]  # rows.max(1) is slow where rows are short
     p = np.exp(z)
@@ -1206,11 +1165,8 @@ def _entropy_of_probabilities(x, target, reduction, smoothing, _):
     q = target * (1 - smoothing) + smoothing / x.shape[dim]
     out, spread = _reduced(-(q * log_p).sum(dim), reduction)
     grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), x.shape[:1] * dim + x.shape[2:]), dim)
-    return (
-        out,
-        lambda g: grow(g) * (np.exp(log_p) * q.sum(dim, keepdims=True) - q),
-        lambda g: grow(g) * (smoothing - 1) * log_p,
-    )
+    vjp_x = lambda g: grow(g) * (np.exp(log_p) * q.sum(dim, keepdims=True) - q)
+    return out, vjp_x, lambda g: grow(g) * (smoothing - 1) * log_p
 
 
 def _reduced(losses, reduction, count=None):
@@ -1230,14 +1186,4 @@ def _reduced(losses, reduction, count=None):
 
 def _check_same(name, x, target):
     if x.shape != np.shape(target):
-        raise ValueError(
-            f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must have one shape"
-        )
-
-
-def _check_labels(labels, classes):
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        bad = labels[(labels < 0) | (labels >= classes)][0]
-        raise ValueError(
-            f"cross_entropy: label {bad} is out of range, {classes} classes want 0 to {classes - 1}"
-        )
+        raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")

@@ -5,8 +5,6 @@ its arithmetic in scratch arrays that it keeps: no array is made during a step. 
 array and g its gradient's.
 """
 
-from __future__ import annotations
-
 import collections
 import copy
 import math
@@ -17,6 +15,9 @@ import numpy as np
 
 from chainrule.autograd import note_change
 from chainrule.tensor import Tensor
+
+Parameters = Iterable[Any]
+Betas = tuple[float, float]
 
 
 class Optimizer:
@@ -40,42 +41,18 @@ class Optimizer:
 
     decoupled = False  # whether update() does the weight decay itself
 
-    def __init__(self, params: Iterable[Any], lr: float, weight_decay: float, maximize: bool, **options: Any):
+    def __init__(self, params: Parameters, lr: float, weight_decay: float, maximize: bool, **options: Any):
         defaults = {"lr": lr, "weight_decay": weight_decay, "maximize": maximize} | options
         for name, value in defaults.items():
             if np.min(value) < 0 or (name == "betas" and np.max(value) >= 1):
                 limit = "numbers in [0, 1)" if name == "betas" else "at least 0"
                 raise ValueError(f"{type(self).__name__}: {name} must be {limit}, got {value}")
-        given = self._checked(params)
+        given = _checked(params)
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = collections.defaultdict(dict)
         self.param_groups = [defaults | group | {"params": list(group["params"])} for group in groups]
-        self._scratch: dict[Tensor, tuple[np.ndarray, np.ndarray]] = {}
-        self._room: dict[np.dtype, np.ndarray] = {}
-
-    @staticmethod
-    def _checked(params: Iterable[Any]) -> list[Any]:
-        """The parameters, or groups of them, as a list."""
-        if isinstance(params, Tensor):
-            raise TypeError("an optimiser wants a list of parameters; write [tensor] for a single one")
-        given = list(params)
-        everything = [p for g in given for p in (g["params"] if isinstance(g, dict) else [g])]
-        if not everything:
-            raise ValueError("an optimiser got no parameters; a generator that was used before is empty")
-        if wrong := [p for p in everything if not isinstance(p, Tensor) or not p.is_leaf]:
-            raise TypeError(f"an optimiser wants leaf Tensors, got {wrong[0]!r}")
-        if len({id(p) for p in everything}) < len(everything):
-            raise ValueError("a parameter was given to the optimiser twice")
-        return given
-
-    def _two_scratch_arrays(self, p: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Two arrays of p's shape and dtype, cut from one buffer that all parameters share in turn."""
-        n, room = p.size, self._room.get(p.dtype)
-        if room is None or room.size < 2 * n:
-            room = self._room[p.dtype] = np.empty(2 * max(q.size for q in self._parameters()), p.dtype)
-        self._scratch[p] = room[:n].reshape(p.shape), room[n : 2 * n].reshape(p.shape)
-        return self._scratch[p]
+        self._scratch = {p: (np.empty_like(p._data), np.empty_like(p._data)) for p in self._parameters()}
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -89,7 +66,7 @@ class Optimizer:
                 if grad is None:
                     continue
                 p, g = tensor._data, grad._data
-                scratch, tmp = self._scratch.get(tensor) or self._two_scratch_arrays(tensor)
+                scratch, tmp = self._scratch[tensor]
                 if climb:
                     g = np.negative(g, scratch)
                 if decay:
@@ -132,6 +109,21 @@ class Optimizer:
     def __repr__(self) -> str:
         shown = (", ".join(f"{k}={v}" for k, v in g.items() if k != "params") for g in self.param_groups)
         return "\n".join(f"{type(self).__name__}({options})" for options in shown)
+
+
+def _checked(params: Parameters) -> list[Any]:
+    """The parameters, or groups of them, as a list."""
+    if isinstance(params, Tensor):
+        raise TypeError("an optimiser wants a list of parameters; write [tensor] for a single one")
+    given = list(params)
+    everything = [p for g in given for p in (g["params"] if isinstance(g, dict) else [g])]
+    if not everything:
+        raise ValueError("an optimiser got no parameters; a generator that was used before is empty")
+    if wrong := [p for p in everything if not isinstance(p, Tensor) or not p.is_leaf]:
+        raise TypeError(f"an optimiser wants leaf Tensors, got {wrong[0]!r}")
+    if len({id(p) for p in everything}) < len(everything):
+        raise ValueError("a parameter was given to the optimiser twice")
+    return given
 
 
 def _buffer(state: dict[str, Any], name: str, like: np.ndarray, value: float = 0.0) -> np.ndarray:
@@ -177,7 +169,7 @@ class SGD(Optimizer):
     equations (1)–(4), in PyTorch's form, which keeps lr out of the velocity.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
+    def __init__(self, params: Parameters, lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
                  weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False):  # fmt: skip
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("nesterov needs a momentum above 0 and no dampening")
@@ -221,9 +213,8 @@ class Adagrad(Optimizer):
     form).
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-2, lr_decay: float = 0,
-                 weight_decay: float = 0, initial_accumulator_value: float = 0, eps: float = 1e-10, *,
-                 maximize: bool = False):  # fmt: skip
+    def __init__(self, params: Parameters, lr: float = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
+                 initial_accumulator_value: float = 0, eps: float = 1e-10, *, maximize: bool = False):  # fmt: skip
         options = dict(lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value, eps=eps)
         super().__init__(params, lr, weight_decay, maximize, **options)
 
@@ -259,7 +250,7 @@ class RMSprop(Optimizer):
     with Recurrent Neural Networks, 2013, equations (38)–(41).
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
+    def __init__(self, params: Parameters, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
                  weight_decay: float = 0, momentum: float = 0, centered: bool = False, *,
                  maximize: bool = False):  # fmt: skip
         options = dict(alpha=alpha, eps=eps, momentum=momentum, centered=centered)
@@ -304,9 +295,8 @@ class Adam(Optimizer):
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 0, amsgrad: bool = False, *,
-                 maximize: bool = False):  # fmt: skip
+    def __init__(self, params: Parameters, lr: float = 1e-3, betas: Betas = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False):  # fmt: skip
         super().__init__(params, lr, weight_decay, maximize, betas=betas, eps=eps, amsgrad=amsgrad)
 
     def update(self, p, g, state, tmp, group):
@@ -338,9 +328,8 @@ class AdamW(Adam):
 
     decoupled = True
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *,
-                 maximize: bool = False):  # fmt: skip
+    def __init__(self, params: Parameters, lr: float = 1e-3, betas: Betas = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False):  # fmt: skip
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
@@ -359,11 +348,8 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer: Optimizer):
-        self.optimizer = optimizer
-        self.base_lrs: list[Any] = [
-            group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups
-        ]
-        self.last_epoch = -1
+        self.optimizer, self.last_epoch = optimizer, -1
+        self.base_lrs: list[Any] = [g.setdefault("initial_lr", g["lr"]) for g in optimizer.param_groups]
         self.step()
 
     def rate(self, base: float, t: int) -> float:
@@ -496,10 +482,7 @@ class OneCycleLR(LRScheduler):
         super().step()
         for group in self.optimizer.param_groups if self.momenta else ():
             momentum = self.between(self.momenta, self.last_epoch)
-            if "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
-            else:
-                group["momentum"] = momentum
+            group |= {"betas": (momentum, group["betas"][1])} if "betas" in group else {"momentum": momentum}
 
 
 # --- Around a step ----------------------------------------------------------------------------------------------

@@ -134,9 +134,8 @@ class Tensor:
         if not self.is_leaf:
             raise RuntimeError("requires_grad can be set on leaves only; use .detach() for a copy without it")
         if wanted and self.dtype.kind != "f":
-            raise TypeError(
-                f"a gradient needs a float dtype, this tensor holds {self.dtype}: write 1.0 instead of 1, or pass dtype"
-            )
+            remedy = "write 1.0 instead of 1, or pass dtype"
+            raise TypeError(f"a gradient needs a float dtype, this tensor holds {self.dtype}: {remedy}")
         if wanted != self.requires_grad:
             self.node = autograd.Node("leaf", [], [], self._data) if wanted else None
 
@@ -205,14 +204,10 @@ class Tensor:
             ValueError: if the gradient has another shape.
         """
         if self.node is None:
-            raise RuntimeError(
-                "backward() on a tensor that needs no gradient: no requires_grad=True behind it, or under no_grad()"
-            )
+            raise RuntimeError("this needs no gradient: no requires_grad=True behind it, or under no_grad()")
         if gradient is None and self.size != 1:
-            raise RuntimeError(
-                f"backward() starts from a scalar, this tensor has shape {self.shape}: reduce it, as in "
-                "loss.sum() or loss.mean(), or pass the gradient with respect to it"
-            )
+            remedy = "reduce it, as in loss.sum() or loss.mean(), or pass the gradient with respect to it"
+            raise RuntimeError(f"backward starts from a scalar, this tensor has shape {self.shape}: {remedy}")
         g = np.ones(self.shape, self.dtype) if gradient is None else np.array(gradient, self.dtype)
         if g.shape != self.shape:
             raise ValueError(f"backward(gradient): wanted shape {self.shape}, got {g.shape}")
@@ -315,14 +310,10 @@ class Tensor:
     def _become(self, out: Tensor) -> Tensor:
         """Take over the value of `out` in place, and its place in the graph."""
         if out.node is not None and self.node is not None and self.is_leaf:
-            raise RuntimeError(
-                "a leaf that requires a gradient cannot be changed in place: write t = t + v, "
-                "or change it under no_grad()"
-            )
+            remedy = "write t = t + v, or change it under no_grad()"
+            raise RuntimeError(f"a leaf that requires a gradient cannot be changed in place: {remedy}")
         if out.node is not None and self._data.base is not None:
-            raise RuntimeError(
-                "a view cannot be changed in place while gradients are recorded: write t = t + v"
-            )
+            raise RuntimeError("a view cannot be changed in place while recording: write t = t + v")
         np.copyto(self._data, out._data, casting="same_kind")
         autograd.note_change(self._data)
         if out.node is not None:

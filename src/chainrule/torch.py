@@ -1,12 +1,9 @@
 """The same in PyTorch: which device there is, and what this machine has. PyTorch is imported when it is needed."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import inspect
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +11,14 @@ import numpy as np
 
 from chainrule import nn
 from chainrule.tensor import Tensor
-from chainrule.training import Trainer
+from chainrule.training import History, Trainer
 
 
-def device(name: str | None = None) -> Any:
+def device(name: Any = None) -> Any:
     """The torch.device to compute on: the one named, or the best there is (cuda, then mps, then cpu).
 
     Args:
-        name: "cuda", "cuda:1", "mps", "cpu", …; None to choose.
+        name: "cuda", "cuda:1", "mps", "cpu", …, or a torch.device; None to choose.
 
     Returns:
         A torch.device.
@@ -39,10 +36,11 @@ def device(name: str | None = None) -> Any:
     except RuntimeError:
         raise ValueError(f"no device is called {name!r}; wanted 'cuda', 'mps' or 'cpu'") from None
     if not there.get(wanted.type, True):
-        raise ValueError(
-            f"this machine has no {wanted.type!r} device; device() chooses among those there are"
-        )
+        raise ValueError(f"this machine has no {wanted.type!r} device; device() chooses one that it has")
     return wanted
+
+
+_device = device  # for functions with an argument of that name
 
 
 def report() -> str:
@@ -60,25 +58,23 @@ def report() -> str:
 # --- Counterparts -----------------------------------------------------------------------------------------------
 
 _TABLE = """
-    ops     torch                     add sub mul div neg pow exp log sqrt sin cos abs tanh sigmoid relu
-    ops     torch                     maximum minimum where clip max min sum mean var
-    ops     torch                     logsumexp softmax log_softmax matmul einsum
-    ops     torch                     reshape transpose permute broadcast_to concatenate stack split gather
-    ops     torch.nn.functional       leaky_relu gelu softplus linear pad embedding conv1d conv2d
-    ops     torch.nn.functional       max_pool1d max_pool2d avg_pool1d avg_pool2d batch_norm layer_norm
-    ops     operator                  getitem
-    ops     chainrule.torch           cast setitem sum_of_squares
-    nn      torch.nn                  Linear Conv1d Conv2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d
-    nn      torch.nn                  BatchNorm1d BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential
-    nn      torch.nn                  RNN LSTM MultiheadAttention
-    nn      torch.nn                  ReLU LeakyReLU GELU Softplus Sigmoid Tanh Softmax Identity
-    nn      chainrule.torch           Residual
-    losses  torch.nn.functional       mse_loss l1_loss huber_loss multi_margin_loss cross_entropy kl_div
-    losses  torch.nn.functional       binary_cross_entropy_with_logits
-    losses  chainrule.torch           hinge_loss
-    optim   torch.optim               SGD Adagrad RMSprop Adam AdamW
-    optim   torch.optim.lr_scheduler  StepLR CosineAnnealingLR LinearLR OneCycleLR
-    optim   torch.nn.utils            clip_grad_norm_
+    ops    torch                      add sub mul div neg pow exp log sqrt sin cos abs tanh sigmoid relu maximum
+    ops    torch                      minimum where clip max min sum mean var logsumexp softmax log_softmax matmul
+    ops    torch                      einsum reshape transpose permute broadcast_to concatenate stack split gather
+    ops    torch.nn.functional        leaky_relu gelu softplus linear pad embedding conv1d conv2d max_pool1d
+    ops    torch.nn.functional        max_pool2d avg_pool1d avg_pool2d batch_norm layer_norm
+    ops    operator                   getitem
+    ops    chainrule.torch            cast setitem sum_of_squares
+    nn     torch.nn                   Linear Conv1d Conv2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d BatchNorm1d
+    nn     torch.nn                   BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential RNN LSTM
+    nn     torch.nn                   MultiheadAttention ReLU LeakyReLU GELU Softplus Sigmoid Tanh Softmax Identity
+    nn     chainrule.torch            Residual
+    losses torch.nn.functional        mse_loss l1_loss huber_loss multi_margin_loss cross_entropy kl_div
+    losses torch.nn.functional        binary_cross_entropy_with_logits
+    losses chainrule.torch            hinge_loss
+    optim  torch.optim                SGD Adagrad RMSprop Adam AdamW
+    optim  torch.optim.lr_scheduler   StepLR CosineAnnealingLR LinearLR OneCycleLR
+    optim  torch.nn.utils             clip_grad_norm_
 """
 _ROWS = [line.split() for line in _TABLE.strip().splitlines()]
 #: For every op, layer, loss, optimiser and schedule of ours the full name of its counterpart.
@@ -150,10 +146,6 @@ def to_torch(model: nn.Module, device: Any = None, dtype: Any = None) -> Any:
     return out.to(_device(device), dtype).train(model.training)
 
 
-def _device(wanted: Any) -> Any:
-    return device(wanted) if wanted is None or isinstance(wanted, str) else wanted
-
-
 def _built(module: nn.Module, known: dict[int, Any]) -> Any:
     """The torch module; one that stands in two places here does so there."""
     if id(module) not in known:
@@ -217,9 +209,7 @@ def _ours(module: Any) -> Any:
 # --- Training ---------------------------------------------------------------------------------------------------
 
 
-def fit(
-    model: Any, data: Any, loss: Callable[..., Any], optimizer: Any, epochs: int = 10, **options: Any
-) -> dict[str, list[float]]:
+def fit(model: Any, data: Any, loss: Any, optimizer: Any, epochs: int = 10, **options: Any) -> History:
     """Losses of each epoch, after training a torch model in place: `chainrule.training.fit` on any device.
 
     The loss is looked at once an epoch, so that the device never waits; a NaN is named with its epoch only.
@@ -259,15 +249,14 @@ class TorchTrainer(Trainer):
         self.torch, self.without_gradient = torch, torch.no_grad  # type: ignore[assignment]
         if self.device is None:
             self.device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
-        self.device = _device(self.device)
+        self.device = device(self.device)
         self.model.to(self.device)
         backend = self.compile if isinstance(self.compile, str) else "inductor"
         self.forward = torch.compile(self.model, backend=backend) if self.compile else self.model
 
     def place(self, batch: Any) -> Any:
         """The batch as a torch tensor on the device."""
-        batch = batch.numpy() if isinstance(batch, Tensor) else batch
-        return self.torch.as_tensor(batch).to(self.device)
+        return self.torch.as_tensor(batch.numpy() if isinstance(batch, Tensor) else batch).to(self.device)
 
     def step(self, x: Any, y: Any, where: str) -> Any:
         """Loss of one batch, after one step of the optimiser; still on the device."""
@@ -287,9 +276,8 @@ class TorchTrainer(Trainer):
 
     def save(self, path: Any) -> None:
         """Write the state to a file."""
-        torch = self.torch
-        seeds = {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
-        torch.save(self.state() | seeds, path)
+        seeds = {"torch": self.torch.get_rng_state(), "cuda": self.torch.cuda.get_rng_state_all()}
+        self.torch.save(self.state() | seeds, path)
 
     def load(self) -> dict[str, Any]:
         """Read the state from the checkpoint."""

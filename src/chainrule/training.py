@@ -21,15 +21,15 @@ from chainrule.data import batches
 from chainrule.init import generator_or_shared
 from chainrule.optim import EarlyStopping, clip_grad_norm_
 
+History = dict[str, list[float]]
+
 
 def accuracy(output: Any, target: Any) -> float:
     """Part of the rows of output, **shape** (B, C), whose largest score stands at the label in target, (B,)."""
     return float((output.argmax(1) == target).sum()) / len(target)
 
 
-def fit(
-    model: Any, data: Any, loss: Callable[..., Any], optimizer: Any, epochs: int = 10, **options: Any
-) -> dict[str, list[float]]:
+def fit(model: Any, data: Any, loss: Any, optimizer: Any, epochs: int = 10, **options: Any) -> History:
     """Losses of each epoch, after training the model in place.
 
     Args:
@@ -81,10 +81,10 @@ class Trainer:
     progress: bool = True
     batch_size: int = 32
     generator: np.random.Generator | None = None
-    history: dict[str, list[float]] = field(default_factory=dict)
+    history: History = field(default_factory=dict)
     best: dict[str, Any] | None = None
 
-    def run(self) -> dict[str, list[float]]:
+    def run(self) -> History:
         """Train, and return the history."""
         if isinstance(self.data, tuple):
             self.data = batches(*self.data, batch_size=self.batch_size, generator=self.generator)
@@ -144,9 +144,8 @@ class Trainer:
         if self.validation is None:
             return {}
         self.model.eval()
-        measures = {"val_loss": self.loss} | (
-            {f"val_{self.metric.__name__}": self.metric} if self.metric else {}
-        )
+        measures = {"val_loss": self.loss}
+        measures |= {f"val_{self.metric.__name__}": self.metric} if self.metric else {}
         seen, sizes = [], []
         with self.without_gradient():
             for x, y in self.validation:
@@ -202,8 +201,7 @@ class Trainer:
 
     def generators(self) -> list[np.random.Generator]:
         """The generators that a run draws from: the shared one, that of the batches, and those of the layers."""
-        holders = [self.data, *self.model.modules()]
-        own = (getattr(holder, "generator", None) for holder in holders)
+        own = (getattr(holder, "generator", None) for holder in (self.data, *self.model.modules()))
         return [generator_or_shared(None), *(g for g in own if isinstance(g, np.random.Generator))]
 
     def state(self) -> dict[str, Any]:

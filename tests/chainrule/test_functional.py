@@ -97,4 +97,5 @@ def test_dropout():
     np.testing.assert_array_equal(functional.dropout(x, 0.25, generator=3).numpy(), out.numpy())
     assert functional.dropout(x, 0.25, training=False) is x and functional.dropout(x, 0.0) is x
     with pytest.raises(ValueError, match="dropout: p is a probability"):
-        functional.dropout(x, 1.0)
+        functional.dropout(x, 1.1)
+    assert not functional.dropout(x, 1.0).numpy().any()
