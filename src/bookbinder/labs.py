@@ -18,7 +18,6 @@ from bookbinder.chapter import parse
 from bookbinder.page import fault
 
 KERNEL = "book"
-TIMEOUT = 120  # seconds a cell
 _PIECES = ".jp-MarkdownOutput, .highlight-ipynb, .jp-OutputArea:has(.jp-OutputArea-output)"
 _RULES = "from bookbinder import sandbox as _s; _s.enter(); del _s"
 
@@ -30,7 +29,8 @@ def prepare(options: dict) -> None:
         options: The options of the plugin mkdocs-jupyter, which are changed.
     """
     made_by = f"{sys.executable} {version('mkdocs-jupyter')} {version('nbconvert')}"
-    name = cache.digest(cache.surroundings(), made_by, Path(__file__))
+    shaping = [Path(__file__), Path(__file__).with_name("nbconvert.json")]
+    name = cache.digest(cache.surroundings(), made_by, *shaping)
     home, kept = cache.folder("jupyter").resolve(), cache.folder("labs").resolve() / name
     kept.mkdir(parents=True, exist_ok=True)
     os.utime(kept)
@@ -40,8 +40,7 @@ def prepare(options: dict) -> None:
     env = sandbox.environment(home) | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     spec = {"argv": argv, "env": env, "display_name": "The book's Python", "language": "python"}
     cache.put(home / "kernels" / KERNEL / "kernel.json", json.dumps(spec).encode())
-    limits = {"NotebookClient": {"timeout": TIMEOUT}}
-    cache.put(home / "jupyter_nbconvert_config.json", json.dumps(limits).encode())
+    cache.put(home / "jupyter_nbconvert_config.json", shaping[1].read_bytes())
     os.environ |= {"JUPYTER_PATH": str(home), "JUPYTER_CONFIG_DIR": str(home)}  # not what a user has set up
     options.update(cache_dir=str(kept), kernel_name=KERNEL, execute=True, allow_errors=False)
 
