@@ -877,7 +877,7 @@ class _Windows:
     """
 
     def __init__(self, name, shape, kernel, stride, padding, dilation):
-        self.lead, self.kernel, self.padding = shape[:-2], kernel, _pair(padding)
+        self.lead, self.kernel, self.padding = shape[:2], kernel, _pair(padding)
         self.stride, self.dilation = _pair(kernel if stride is None else stride), _pair(dilation)
         self.inside = [slice(p, p + n) for p, n in zip(self.padding, shape[-2:], strict=True)]
         axes, counts = [], []
