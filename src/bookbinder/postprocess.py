@@ -29,12 +29,13 @@ _TOKEN = re.compile(
 )
 _HEAD = re.compile(r'<head>(?:\s*<meta charset="?utf-8"?>)?', re.IGNORECASE)
 _PLAIN = re.compile(r'<span class="[nopw]">([^<]*)</span>')
+_CODE = re.compile(r'<(div|details) (?=class="(?:language-python highlight|mkdocstrings-source)")')
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
 def plain(html: str) -> str:
-    """The HTML without marks that show no colour: names, operators, punctuation and blanks are half of code's."""
-    return _PLAIN.sub(r"\1", html)
+    """The HTML with code left out of the search, and without marks that show no colour, which are half of code's."""
+    return _CODE.sub(r"<\1 data-search-exclude ", _PLAIN.sub(r"\1", html))
 
 
 def process(html: str, url: str) -> str:

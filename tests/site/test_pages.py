@@ -152,7 +152,7 @@ def walk(page) -> list[dict]:
     raise AssertionError("the tab key finds no end")
 
 
-@pytest.mark.parametrize("width", [1350, 375])
+@pytest.mark.parametrize("width", [1350, pytest.param(375, marks=pytest.mark.deep)])
 @every_page
 def test_every_control_is_reached_by_keyboard_and_seen(visit, path, width):
     page = visit.open(path, width)
