@@ -97,7 +97,7 @@ HARMLESS: dict[tuple[str, str], str] = {
 
 
 def mutants() -> Iterator[tuple[str, str, ast.Module]]:
-    """Function, what was flipped, and the module with that one sign flipped; not in what is raised."""
+    """Function, what was flipped, and the module with that one sign flipped; not in what is raised or in a message."""
     for place, function in enumerate(TREE.body):
         if isinstance(function, ast.FunctionDef | ast.ClassDef):
             for i, node in enumerate(signs(function)):
@@ -112,7 +112,7 @@ def mutants() -> Iterator[tuple[str, str, ast.Module]]:
 
 def signs(function):
     """Every sum, difference and minus in a function that is not part of an error."""
-    raised = {n for r in ast.walk(function) if isinstance(r, ast.Raise) for n in ast.walk(r)}
+    raised = {n for r in ast.walk(function) if isinstance(r, ast.Raise | ast.JoinedStr) for n in ast.walk(r)}
     return [n for n in ast.walk(function) if is_sign(n) and n not in raised]
 
 
