@@ -76,9 +76,9 @@ SCROLL = """async () => {
     scrollTo(0, y); await new Promise(requestAnimationFrame);
   }
   scrollTo(0, 0);
-  await Promise.all([...document.images].filter(i => i.offsetParent && !i.complete).map(i => i.decode()));
+  await Promise.all([...document.images].filter(i => i.checkVisibility() && !i.complete).map(i => i.decode()));
 }"""
-BROKEN = "[...document.images].filter(i => i.offsetParent && !i.naturalWidth).map(i => i.src)"
+BROKEN = "[...document.images].filter(i => i.checkVisibility() && !i.naturalWidth).map(i => i.src)"
 OPEN = """last => {
   document.querySelectorAll("article details").forEach(d => d.open = true);
   document.querySelectorAll(".tabbed-set").forEach(s => {

@@ -72,7 +72,7 @@ def test_slides_turn_by_keys_fit_the_screen_and_print(visit, axe, path):
     assert count >= 3 and shown.locator("h1").is_visible()
     for n in range(2, count + 1):
         page.keyboard.press("ArrowRight")
-        assert deck.locator("output").inner_text() == f"{n} / {count}"
+        assert deck.locator(".book-deck-bar output").inner_text() == f"{n} / {count}"
         over = shown.evaluate("e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]")
         heading = shown.locator(":is(h1, h2, h3)").first.inner_text()
         assert max(over) <= 0, f"slide {n}, {heading}, is too full: mark less"
@@ -92,7 +92,7 @@ def test_an_address_opens_the_slides(visit):
     page.locator(".book-slide--shown").wait_for()
     assert (
         page.get_by_role("dialog", name=re.compile("^Slides: "))
-        .locator("output")
+        .locator(".book-deck-bar output")
         .inner_text()
         .startswith("3 /")
     )

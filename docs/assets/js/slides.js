@@ -9,6 +9,11 @@ const copy = element => {
     part.removeAttribute("tabindex");
     part.removeAttribute("loading"); // printing does not wait for what is not in view
   }
+  const slider = twin.querySelector(".book-play"); // a copy has no ears: it gets a slider of its own
+  if (slider) {
+    slider.remove();
+    play(twin, [...twin.querySelectorAll(".book-figure")], slider.querySelector("label").firstChild.textContent);
+  }
   return twin;
 };
 
@@ -96,6 +101,7 @@ export function present(opener) {
   const press = event => {
     if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
     if (event.key === " " && event.target.matches("button")) return; // it presses the button
+    if (event.key.startsWith("Arrow") && event.target.matches("input")) return; // it moves the slider
     event.preventDefault();
     event.stopPropagation(); // Material's own keys
     keys[event.key]();
