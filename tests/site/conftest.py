@@ -36,6 +36,13 @@ mimetypes.add_type("text/javascript", ".js")
 mimetypes.add_type("font/woff2", ".woff2")
 
 
+def pytest_collection_modifyitems(items):
+    """Bound every browser test: Playwright waits for a page's promise for ever, and only a thread can end that."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(300, method="thread"))
+
+
 def missing(what: str, mend: str) -> None:
     """Skips on a reader's machine, fails where everything has to be tested."""
     line = f"{what} is missing: {mend}"

@@ -70,13 +70,17 @@ def test_nothing_is_left_unrendered(site, path):
 
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# Figures load when they come near: look at the whole page once.
+# Look at the whole page once, and have every figure that can be seen. What waits inside a box that scrolls is asked for
+# by name: it may never come near by itself. A picture that does not come within ten seconds counts as broken.
 SCROLL = """async () => {
+  const within = (ms, promise) => Promise.race([promise, new Promise(done => setTimeout(done, ms))]);
   for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
-    scrollTo(0, y); await new Promise(requestAnimationFrame);
+    scrollTo(0, y); await within(500, new Promise(requestAnimationFrame));
   }
   scrollTo(0, 0);
-  await Promise.all([...document.images].filter(i => i.checkVisibility() && !i.complete).map(i => i.decode()));
+  const awaited = [...document.images].filter(i => i.checkVisibility() && !i.complete);
+  awaited.forEach(i => i.loading = "eager");
+  await within(10_000, Promise.allSettled(awaited.map(i => i.decode())));
 }"""
 BROKEN = "[...document.images].filter(i => i.checkVisibility() && !i.naturalWidth).map(i => i.src)"
 OPEN = """last => {
