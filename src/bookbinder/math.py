@@ -40,6 +40,7 @@ TOKEN = re.compile(
 BLANK = re.compile(r"[ \t>]*$")
 OPENS_BLOCK = re.compile(r"[ \t>]*(?:$|!!!|\?\?\?|===|#|<)")  # a line below which a block may start at once
 REFERENCE = re.compile(r"\\(label|eqref)\{([^}]*)\}")
+NO_BRACE = re.compile(r"%.*|\\(begin|end)(?![a-zA-Z])|\\.|[()]")
 
 _DATA = table("math")
 STYLES = re.compile("|".join(_DATA["styles"]["known"]))
@@ -69,11 +70,13 @@ class Formula:
     heading: bool
 
 
-def inside(match: re.Match) -> str:
-    """TeX of a token, without its delimiters."""
-    source = match["display"] or match["inline"]
-    width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
-    return source[width : len(source) - width]
+def loose_brace(tex: str) -> re.Match | None:
+    """The first brace that nothing closes or opens, within its environment."""
+    # Comments and escapes become blanks, environments parentheses; then pairs go, from the innermost outwards.
+    left = NO_BRACE.sub(lambda m: {"begin": "(", "end": ")"}.get(m[1], "").ljust(len(m[0])), tex)
+    while left != (left := re.sub(r"\{[^{}()]*\}|\([^{}()]*\)", lambda m: " " * len(m[0]), left)):
+        pass
+    return re.search(r"\{(?=[^{}()]*\))|\}", left) or re.search(r"\{", left)
 
 
 class Maths:
@@ -109,7 +112,9 @@ class Maths:
             self._check_lines(start, end)
         elif "\n" in source:
             self.fault("over-end", start)
-        tex, at = inside(match), self.text.index(inside(match).lstrip(), start)
+        width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
+        tex = source[width : len(source) - width]
+        at = end - width - len(tex.lstrip())
         if ">" in above:
             tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", tex)
         return Formula(start, end, at, tex.strip(), bool(match["display"]), bool(re.match("[ \t>]*#", above)))
@@ -145,19 +150,19 @@ class Maths:
     def _check_references(self) -> None:
         """Every label stands once, and every reference has one: math-core lets both pass."""
         found = [(formula, match) for formula in self.formulas for match in REFERENCE.finditer(formula.tex)]
-        seen: set[str] = set()
-        labels = [match[2] for _, match in found if match[1] == "label"]
+        first = {match[2]: match for _, match in reversed(found) if match[1] == "label"}
         for formula, match in found:
             name, lines = match[2], formula.tex.count("\n", 0, match.start())
-            if match[1] == "eqref" and name not in labels:
+            if match[1] == "eqref" and name not in first:
                 self.fault("no-label", formula.at, lines, name=name)
-            elif match[1] == "label" and name in seen:
+            elif match[1] == "label" and match is not first[name]:
                 self.fault("two-labels", formula.at, lines, name=name)
-            seen |= {name} if match[1] == "label" else set()
 
     def _refuse(self, formula: Formula, error: str) -> None:
-        """Notes that math-core refused a formula, at the line of the formula that it names."""
+        """Notes that math-core refused a formula: at a loose brace, which misleads it, or where it says."""
         place, message = error.split(": ", 1)
+        if brace := loose_brace(formula.tex):
+            place, message = brace.start(), FAULTS["loose"][brace[0]]
         lines = formula.tex.count("\n", 0, int(place))
         seen = formula.tex.split("\n")[lines].strip()
         advice = next(said for words, said in FAULTS["refused"].items() if words in message)
@@ -165,9 +170,9 @@ class Maths:
 
     def _finish(self, formula: Formula, mathml: str) -> str:
         """MathML for the page: classes for styles, browsers' faults mended, and a box that scrolls."""
-        mathml = re.sub(' style="([^"]*)"', lambda match: self._classes(formula, match[1]), mathml)
         for pattern, new in MENDED.items():
             mathml = pattern.sub(new, mathml)
+        mathml = re.sub(' style="([^"]*)"', lambda match: self._classes(formula, match[1]), mathml)
         if formula.heading:
             mathml = ANNOTATION.sub("", mathml)
         if REFERENCE.fullmatch(formula.tex):
@@ -176,16 +181,12 @@ class Maths:
         return f"{BOX}{mathml}</div>" if formula.display else mathml
 
     def _classes(self, formula: Formula, style: str) -> str:
-        """Attributes that say what a style attribute would."""
-        names, colour = [], ""
-        for declaration in filter(None, re.sub(r"\s*([:;])\s*", r"\1", style).split(";")):
-            if declaration.startswith("color:"):
-                colour = f' mathcolor="{declaration[6:]}"'
-            elif not STYLES.fullmatch(declaration):
-                self.fault("style", formula.at, style=declaration)
-            elif not declaration.startswith("justify"):  # goes with text-align
-                names.append("m-" + re.sub("[^a-z0-9]+", "-", declaration).strip("-"))
-        return (f' class="{" ".join(names)}"' if names else "") + colour
+        """A class attribute that says what a style attribute would."""
+        declared = [part for part in re.sub(r"\s*([:;])\s*", r"\1", style).split(";") if part]
+        for unknown in [part for part in declared if not STYLES.fullmatch(part)]:
+            self.fault("style", formula.at, style=unknown)
+        wanted = [part for part in declared if not part.startswith("justify")]  # it goes with text-align
+        return f' class="{" ".join("m-" + re.sub("[^a-z0-9]+", "-", part).strip("-") for part in wanted)}"'
 
 
 def check_math(text: str, path: Path | str) -> list[PageError]:
@@ -212,12 +213,11 @@ class MathPreprocessor(Preprocessor):
             PageError: a formula cannot be typeset.
         """
         maths = Maths("\n".join(lines), *where(self.md))
-        pieces, done = [], 0
-        for formula, html in zip(maths.formulas, maths.mathml(), strict=True):
-            height = maths.text.count("\n", formula.start, formula.end)
-            pieces += [maths.text[done : formula.start], self.md.htmlStash.store(html), "\n" * height]
-            done = formula.end
-        return "".join([*pieces, maths.text[done:]]).split("\n")
+        text = maths.text
+        for formula, html in reversed(list(zip(maths.formulas, maths.mathml(), strict=True))):
+            placeholder = self.md.htmlStash.store(html) + "\n" * text.count("\n", formula.start, formula.end)
+            text = text[: formula.start] + placeholder + text[formula.end :]
+        return text.split("\n")
 
 
 class MathExtension(Extension):
