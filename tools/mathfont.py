@@ -1,13 +1,16 @@
 """A small math font for the book, cut from STIX Two Math and mended for browsers.
 
 STIX Two Math comes in the wheel of `ziamath` (PyPI) under the SIL Open Font License. Characters that a text
-on deep learning does not need are taken out. Outlines are moved at most, never redrawn, and the same wheel
-gives the same bytes. `make font` runs `python tools/mathfont.py WHEEL FONT`.
+on deep learning does not need are taken out. Outlines are moved at most, never redrawn, but for root signs:
+points of theirs are moved, so that all have one width and low ones join them. The same wheel gives the same
+bytes. `make font` runs `python tools/mathfont.py WHEEL FONT`.
 """
 
+import copy
 import io
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from fontTools.feaLib.builder import addOpenTypeFeaturesFromString
@@ -15,6 +18,8 @@ from fontTools.pens.filterPen import DecomposingFilterPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.subset import Options, Subsetter, parse_unicodes, save_font
 from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._g_l_y_f import GlyphCoordinates
+from fontTools.ttLib.tables.otTables import MathGlyphVariantRecord
 
 FAMILY = "Course Math"
 SOURCE = "ziamath/fonts/STIXTwoMath-Regular.ttf"
@@ -36,6 +41,9 @@ CHARACTERS = """
 ACCENTS = "300-308 30A 30C 332 20D6 20D7 20DB"
 PRIMES = "2032-2034"
 LINES = (0x305, 0x332)  # over and under an expression
+ROOT = 0x221A
+RULE = 54  # as thick as a pixel in maths of 18.4 pixels
+ROOTS = (0.63, 0.76, 0.88, 1, 1.28)  # heights of the low ones, the source's lowest being 1
 
 
 def code_points(table: str) -> set[int]:
@@ -91,6 +99,69 @@ def horizontal(font: TTFont) -> dict:
     return dict(zip(variants.HorizGlyphCoverage.glyphs, variants.HorizGlyphConstruction, strict=True))
 
 
+def vertical(font: TTFont) -> dict:
+    """How each glyph grows upwards, by its name."""
+    variants = font["MATH"].table.MathVariants
+    return dict(zip(variants.VertGlyphCoverage.glyphs, variants.VertGlyphConstruction, strict=True))
+
+
+def move(font: TTFont, name: str, width: int, place: Callable[[int, int], tuple[float, float]]) -> None:
+    """Gives a glyph another width, and each of its points another place."""
+    shape = font["glyf"][name]
+    shape.coordinates = GlyphCoordinates([place(x, y) for x, y in shape.coordinates])
+    shape.coordinates.toInt()
+    shape.recalcBounds(font["glyf"])
+    font["hmtx"][name] = (width, shape.xMin)
+
+
+def thin_rules(font: TTFont) -> None:
+    """Makes bars of fractions and roots a pixel thick: 1.25 pixels are one here and two there in Chromium."""
+    constants, shapes = font["MATH"].table.MathConstants, font["glyf"]
+    growth = vertical(font)[font.getBestCmap()[ROOT]]
+    barred = [record.VariantGlyph for record in growth.MathGlyphVariantRecord]
+    thinner = constants.RadicalRuleThickness.Value - RULE
+    for name in [*barred, growth.GlyphAssembly.PartRecords[-1].glyph]:
+        top = shapes[name].yMax
+        under = range(top - thinner - RULE, top)
+        move(font, name, font["hmtx"][name][0], lambda x, y, under=under: (x, y + thinner * (y in under)))
+    constants.RadicalRuleThickness.Value = constants.FractionRuleThickness.Value = RULE
+
+
+def narrow_roots(font: TTFont) -> None:
+    """Makes tall roots as wide as the lowest: Chromium keeps the room of the widest behind every root.
+
+    Their stroke becomes steeper and no thinner: its upper end moves, together with where the bar begins.
+    """
+    lowest, shapes = font.getBestCmap()[ROOT], font["glyf"]
+    growth, (width, _) = vertical(font)[lowest], font["hmtx"][lowest]
+    for name in [record.VariantGlyph for record in growth.MathGlyphVariantRecord]:
+        left, edge = font["hmtx"][name][0] - width, shapes[name].yMax - RULE
+        move(font, name, width, lambda x, y, left=left, edge=edge: (x - left * (y >= edge), y))
+    parts = [part.glyph for part in growth.GlyphAssembly.PartRecords]  # hook, stroke, bar
+    stroke, end = shapes[parts[1]].xMax, shapes[lowest].xMax
+    step = width - stroke
+    for name in parts:
+        move(font, name, width, lambda x, y: (end if x > stroke else x + step * (2 * x > stroke), y))
+
+
+def add_low_roots(font: TTFont) -> None:
+    """Adds low roots: Chromium hangs a root from its bar, so that one too tall reaches far below the line."""
+    lowest, shapes = font.getBestCmap()[ROOT], font["glyf"]
+    growth, (width, _), source = vertical(font)[lowest], font["hmtx"][lowest], shapes[lowest]
+    edge = source.yMax - RULE
+    names, records = [lowest, *(f"root.{size}" for size in ROOTS[1:])], []
+    font.setGlyphOrder([*font.getGlyphOrder(), *names[1:]])
+    for name, size in zip(names, ROOTS, strict=True):
+        shapes[name] = copy.deepcopy(source)
+        step = source.yMax * (size - 1)  # the bar keeps its thickness
+        move(font, name, width, lambda x, y, s=size, step=step: (x, y + step if y >= edge else y * s))
+        records.append(MathGlyphVariantRecord())
+        records[-1].VariantGlyph = name
+        records[-1].AdvanceMeasurement = shapes[name].yMax - shapes[name].yMin + 1
+    growth.MathGlyphVariantRecord[:1] = records
+    growth.VariantCount = len(growth.MathGlyphVariantRecord)
+
+
 def mend_growth(font: TTFont) -> None:
     """Lets lines take any length, and swaps arrowheads' connectors that Chromium refuses as they are."""
     growth, names = horizontal(font), font.getBestCmap()
@@ -128,6 +199,9 @@ def build(wheel: Path, target: Path) -> None:
     resolve(font)
     call_letters(font, widen_accents(font))
     mend_growth(font)
+    thin_rules(font)
+    narrow_roots(font)
+    add_low_roots(font)
     for record in font["name"].names:  # a changed font goes by a name of its own
         if record.nameID in (1, 3, 4, 6):
             record.string = FAMILY.replace(" ", "") if record.nameID == 6 else FAMILY

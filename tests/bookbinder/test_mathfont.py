@@ -17,6 +17,7 @@ FOLDER = ROOT / "docs/assets/fonts"
 spec = importlib.util.spec_from_file_location("mathfont", ROOT / "tools/mathfont.py")
 mathfont = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(mathfont)
+CSS = ROOT / "docs/assets/css/math.css"
 GOLDEN = Path(__file__).with_name("math_golden.txt")
 
 
@@ -60,6 +61,29 @@ def test_lines_and_arrows_can_grow(font):
         assert construction.VariantCount == 1 and construction.GlyphAssembly
     first, *_, last = growth[font.getBestCmap()[0x2192]].GlyphAssembly.PartRecords
     assert first.EndConnectorLength and last.StartConnectorLength and not last.EndConnectorLength
+
+
+def test_roots_are_of_one_width_and_fit_what_is_below(font):
+    """Chromium keeps the room of the widest behind every root, and hangs a root from its bar."""
+    name = font.getBestCmap()[mathfont.ROOT]
+    growth, shapes = mathfont.vertical(font)[name], font["glyf"]
+    sizes = [record.VariantGlyph for record in growth.MathGlyphVariantRecord]
+    parts = [part.glyph for part in growth.GlyphAssembly.PartRecords]
+    assert sizes[0] == name and len({font["hmtx"][glyph][0] for glyph in sizes + parts}) == 1
+    heights = [shapes[glyph].yMax - shapes[glyph].yMin for glyph in sizes]
+    assert heights == sorted(heights) and heights[0] < 800 < 1180 < heights[3] < 1200
+    assert all(1.1 < tall / low < 1.3 for low, tall in zip(heights, heights[1:], strict=False))
+    for glyph in [*sizes, parts[-1]]:
+        bar = {y for _, y in shapes[glyph].coordinates if y > shapes[glyph].yMax - 100}
+        assert max(bar) - min(bar) == mathfont.RULE
+
+
+def test_bars_are_one_pixel_thick(font):
+    """Of 1.25 pixels Chromium makes one here and two there."""
+    constants = font["MATH"].table.MathConstants
+    rules = [constants.FractionRuleThickness.Value, constants.RadicalRuleThickness.Value]
+    size = 16 * float(re.search(r"font-size: ([\d.]+)em", CSS.read_text(encoding="utf-8"))[1])
+    assert rules == [mathfont.RULE] * 2 and 0.95 < mathfont.RULE * size / 1000 <= 1
 
 
 def test_licence_and_name(font):
