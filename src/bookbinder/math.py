@@ -70,6 +70,13 @@ class Formula:
     heading: bool
 
 
+def inside(match: re.Match) -> str:
+    """TeX of a token, without its delimiters."""
+    source = match["display"] or match["inline"]
+    width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
+    return source[width : len(source) - width]
+
+
 def loose_brace(tex: str) -> re.Match | None:
     """The first brace that nothing closes or opens, within its environment."""
     # Comments and escapes become blanks, environments parentheses; then pairs go, from the innermost outwards.
@@ -112,9 +119,8 @@ class Maths:
             self._check_lines(start, end)
         elif "\n" in source:
             self.fault("over-end", start)
-        width = 0 if match["env"] else 1 if match["inline"] and source[0] == "$" else 2
-        tex = source[width : len(source) - width]
-        at = end - width - len(tex.lstrip())
+        tex = inside(match)
+        at = end - (len(source) - len(tex)) // 2 - len(tex.lstrip())
         if ">" in above:
             tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", tex)
         return Formula(start, end, at, tex.strip(), bool(match["display"]), bool(re.match("[ \t>]*#", above)))
