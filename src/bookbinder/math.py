@@ -37,7 +37,6 @@ TOKEN = re.compile(
     """,
     re.MULTILINE | re.VERBOSE,
 )
-BLANK = re.compile(r"[ \t>]*$")
 OPENS_BLOCK = re.compile(r"[ \t>]*(?:$|!!!|\?\?\?|===|#|<)")  # a line below which a block may start at once
 REFERENCE = re.compile(r"\\(label|eqref)\{([^}]*)\}")
 NO_BRACE = re.compile(r"%.*|\\(begin|end)(?![a-zA-Z])|\\.|[()]")
@@ -119,8 +118,7 @@ class Maths:
             self._check_lines(start, end)
         elif "\n" in source:
             self.fault("over-end", start)
-        tex = inside(match)
-        at = end - (len(source) - len(tex)) // 2 - len(tex.lstrip())
+        tex, at = inside(match), self.text.index(inside(match).lstrip(), start)
         if ">" in above:
             tex = re.sub(r"\n[ \t]*>[ \t]?", "\n", tex)
         return Formula(start, end, at, tex.strip(), bool(match["display"]), bool(re.match("[ \t>]*#", above)))
@@ -128,7 +126,7 @@ class Maths:
     def _check_lines(self, start: int, end: int) -> None:
         """Display maths stands between blank lines, or Markdown puts it into the paragraph next to it."""
         above, below = self.text[:start].split("\n")[-2:-1], self.text[end:].split("\n")[1:2]
-        if not (all(map(OPENS_BLOCK.match, above)) and all(map(BLANK.match, below))):
+        if not (all(map(OPENS_BLOCK.match, above)) and not "".join(below).strip(" \t>")):
             self.fault("beside", start)
 
     def mathml(self) -> list[str]:
