@@ -164,26 +164,22 @@ if not check(test_logistic):
     )
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# The derivative is −1 / (1 + exp(s)). For the loss, look up `np.logaddexp`: it gives log(exp(a) + exp(b)) without ever making the large number, and 1 is exp(0).
+#     The derivative is −1 / (1 + exp(s)). For the loss, look up `np.logaddexp`: it gives log(exp(a) + exp(b)) without ever making the large number, and 1 is exp(0).
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def logistic(s):
-#     return np.logaddexp(0, -s)
+#     ```py
+#     def logistic(s):
+#         return np.logaddexp(0, -s)
 #
 #
-# def logistic_slope(s):
-#     return -np.exp(-np.logaddexp(0, s))
-# ```
+#     def logistic_slope(s):
+#         return -np.exp(-np.logaddexp(0, s))
+#     ```
 #
-# The slope is −1 / (1 + exp(s)), written with the same trick.
-#
-# </details>
+#     The slope is −1 / (1 + exp(s)), written with the same trick.
 #
 # ## Blank 2: the gradient
 #
@@ -226,21 +222,17 @@ if not check(test_gradient):
 
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# The margin moves with `w` by `y x` and with `b` by `y`. Compute `pull = slope(s) * y / n` once, an array (n,); then the weights' part is a product of `pull` with `X`.
+#     The margin moves with `w` by `y x` and with `b` by `y`. Compute `pull = slope(s) * y / n` once, an array (n,); then the weights' part is a product of `pull` with `X`.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def gradient(theta, X, y, slope):
-#     pull = slope(margins(theta, X, y)) * y / len(y)
-#     return np.append(pull @ X, pull.sum())
-# ```
-#
-# </details>
+#     ```py
+#     def gradient(theta, X, y, slope):
+#         pull = slope(margins(theta, X, y)) * y / len(y)
+#         return np.append(pull @ X, pull.sum())
+#     ```
 #
 # The check used another loss than yours, the squared one, so it says nothing about blank 1. Here are both together, the gradient that will really be used, held against differences of the loss.
 
@@ -295,24 +287,20 @@ if not check(test_descend):
     descend = descend_with_torch
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# Inside the loop: `theta = theta - lr * gradient(...)`, and append it. With `theta -= ...` you would change one array again and again, and the list would hold it many times.
+#     Inside the loop: `theta = theta - lr * gradient(...)`, and append it. With `theta -= ...` you would change one array again and again, and the list would hold it many times.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def descend(theta, X, y, slope, lr, steps):
-#     path = [theta]
-#     for _ in range(steps):
-#         theta = theta - lr * gradient(theta, X, y, slope)
-#         path.append(theta)
-#     return path
-# ```
-#
-# </details>
+#     ```py
+#     def descend(theta, X, y, slope, lr, steps):
+#         path = [theta]
+#         for _ in range(steps):
+#             theta = theta - lr * gradient(theta, X, y, slope)
+#             path.append(theta)
+#         return path
+#     ```
 #
 # Now train on the clouds. `chart` draws a loss curve with letters, each curve with the first letter of its name. Look at the field: did the border find its place?
 
@@ -400,24 +388,20 @@ if not check(test_epoch):
 
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# `for k in range(0, len(y), size): rows = order[k : k + size]`. A slice that reaches beyond the end stops there.
+#     `for k in range(0, len(y), size): rows = order[k : k + size]`. A slice that reaches beyond the end stops there.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def epoch(theta, X, y, slope, lr, size, rng):
-#     order = rng.permutation(len(y))
-#     for k in range(0, len(y), size):
-#         rows = order[k : k + size]
-#         theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
-#     return theta
-# ```
-#
-# </details>
+#     ```py
+#     def epoch(theta, X, y, slope, lr, size, rng):
+#         order = rng.permutation(len(y))
+#         for k in range(0, len(y), size):
+#             rows = order[k : k + size]
+#             theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+#         return theta
+#     ```
 #
 # Batch descent makes one step in an epoch, mini-batches of ten make twelve. With the same step size, compare where they are after the same number of epochs, that is, after looking at every point equally often.
 
@@ -488,24 +472,20 @@ if not check(test_hinge):
     hinge_slope = lambda s: (hinge(s + 1e-5) - hinge(s - 1e-5)) / 2e-5
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# `np.maximum` compares entry by entry. `s < 1` is an array of True and False, and becomes numbers when it is multiplied.
+#     `np.maximum` compares entry by entry. `s < 1` is an array of True and False, and becomes numbers when it is multiplied.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def hinge(s):
-#     return np.maximum(0, 1 - s)
+#     ```py
+#     def hinge(s):
+#         return np.maximum(0, 1 - s)
 #
 #
-# def hinge_slope(s):
-#     return -1.0 * (s < 1)
-# ```
-#
-# </details>
+#     def hinge_slope(s):
+#         return -1.0 * (s < 1)
+#     ```
 #
 # Train with both losses from the same start. Which share is right, and how many points still pull at the border in the end?
 
@@ -582,21 +562,17 @@ if not check(test_standardise):
 
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# Two arrays, one mean, one deviation: those of `train`, both with `axis=0`.
+#     Two arrays, one mean, one deviation: those of `train`, both with `axis=0`.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def standardise(train, test):
-#     mean, deviation = train.mean(axis=0), train.std(axis=0)
-#     return (train - mean) / deviation, (test - mean) / deviation
-# ```
-#
-# </details>
+#     ```py
+#     def standardise(train, test):
+#         mean, deviation = train.mean(axis=0), train.std(axis=0)
+#         return (train - mean) / deviation, (test - mean) / deviation
+#     ```
 #
 # Everything is ready: the same functions, with 31 parameters in the place of 3. Look at the score on the tumours held out, and at the malignant ones among them that were missed.
 
@@ -681,20 +657,16 @@ if not check(test_torch_loss):
     torch_loss = torch.nn.functional.soft_margin_loss
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# `torch.nn.functional.softplus(t)` is log(1 + exp(t)), and safe for large numbers.
+#     `torch.nn.functional.softplus(t)` is log(1 + exp(t)), and safe for large numbers.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def torch_loss(z, y):
-#     return torch.nn.functional.softplus(-y * z).mean()
-# ```
-#
-# </details>
+#     ```py
+#     def torch_loss(z, y):
+#         return torch.nn.functional.softplus(-y * z).mean()
+#     ```
 #
 # Now both machines make a hundred steps of batch descent, yours here and PyTorch's on the best device this machine has. In float64 the parameters have to agree to nine digits after the point; a device without float64 is allowed four.
 

@@ -159,26 +159,22 @@ if not check(test_add_and_mul):
     add, mul = borrow(torch.add, Value), borrow(torch.mul, Value)
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# On paper: if x moves by a little, x + y moves by the same, and x · y by y times as much. A pull is a `lambda g: ...`, as in the square above.
+#     On paper: if x moves by a little, x + y moves by the same, and x · y by y times as much. A pull is a `lambda g: ...`, as in the square above.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def add(x, y):
-#     pulls = [(x, lambda g: g), (y, lambda g: g)]
-#     return Value(x.data + y.data, pulls)
+#     ```py
+#     def add(x, y):
+#         pulls = [(x, lambda g: g), (y, lambda g: g)]
+#         return Value(x.data + y.data, pulls)
 #
 #
-# def mul(x, y):
-#     pulls = [(x, lambda g: g * y.data), (y, lambda g: g * x.data)]
-#     return Value(x.data * y.data, pulls)
-# ```
-#
-# </details>
+#     def mul(x, y):
+#         pulls = [(x, lambda g: g * y.data), (y, lambda g: g * x.data)]
+#         return Value(x.data * y.data, pulls)
+#     ```
 #
 # ## Blank 2: tanh
 #
@@ -201,21 +197,17 @@ if not check(test_tanh):
     tanh = borrow(torch.tanh, Value)
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# Keep `out = np.tanh(x.data)` and use it twice.
+#     Keep `out = np.tanh(x.data)` and use it twice.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def tanh(x):
-#     out = np.tanh(x.data)
-#     return Value(out, [(x, lambda g: g * (1 - out**2))])
-# ```
-#
-# </details>
+#     ```py
+#     def tanh(x):
+#         out = np.tanh(x.data)
+#         return Value(out, [(x, lambda g: g * (1 - out**2))])
+#     ```
 #
 # ## Blank 3: the order
 #
@@ -264,29 +256,25 @@ if not check(test_order):
     order = order_of_library
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# Let the stack hold pairs `(value, finished)`. When a value comes off for the first time, put it back with `True` and its parents on top of it; when it comes off again, all its parents have been written down, and it is its turn. A set keeps you from visiting twice.
+#     Let the stack hold pairs `(value, finished)`. When a value comes off for the first time, put it back with `True` and its parents on top of it; when it comes off again, all its parents have been written down, and it is its turn. A set keeps you from visiting twice.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def order(root):
-#     found, seen, stack = [], set(), [(root, False)]
-#     while stack:
-#         value, finished = stack.pop()
-#         if finished:
-#             found.append(value)
-#         elif value not in seen:
-#             seen.add(value)
-#             stack.append((value, True))
-#             stack += [(parent, False) for parent, _ in value.parents]
-#     return found
-# ```
-#
-# </details>
+#     ```py
+#     def order(root):
+#         found, seen, stack = [], set(), [(root, False)]
+#         while stack:
+#             value, finished = stack.pop()
+#             if finished:
+#                 found.append(value)
+#             elif value not in seen:
+#                 seen.add(value)
+#                 stack.append((value, True))
+#                 stack += [(parent, False) for parent, _ in value.parents]
+#         return found
+#     ```
 #
 # ## Blank 4: backward
 #
@@ -341,25 +329,21 @@ if not check(test_backward):
     backward = backward_by_all_paths
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# Keep the gradients of this sweep in a dictionary, `flow = {root: 1.0}`, and add to it with `flow.get(parent, 0.0) + ...`. If you add straight to `grad`, the second sweep sends the first one's gradients once more. `np.ones_like(root.data)` is a 1 of the right shape.
+#     Keep the gradients of this sweep in a dictionary, `flow = {root: 1.0}`, and add to it with `flow.get(parent, 0.0) + ...`. If you add straight to `grad`, the second sweep sends the first one's gradients once more. `np.ones_like(root.data)` is a 1 of the right shape.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def backward(root):
-#     flow = {root: np.ones_like(root.data)}
-#     for value in reversed(order(root)):
-#         g = flow.pop(value)
-#         value.grad = value.grad + g
-#         for parent, pull in value.parents:
-#             flow[parent] = flow.get(parent, 0.0) + pull(g)
-# ```
-#
-# </details>
+#     ```py
+#     def backward(root):
+#         flow = {root: np.ones_like(root.data)}
+#         for value in reversed(order(root)):
+#             g = flow.pop(value)
+#             value.grad = value.grad + g
+#             for parent, pull in value.parents:
+#                 flow[parent] = flow.get(parent, 0.0) + pull(g)
+#     ```
 #
 # That is an engine. Give it a neuron with two inputs, tanh(w₁ x₁ + w₂ x₂ + b), and hold every gradient against a difference.
 
@@ -450,25 +434,21 @@ if not check(test_unbroadcast):
     unbroadcast = unbroadcast_with_torch
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# First sum over axis 0 until `g` has as many axes as `shape`. Then sum, with `keepdims=True`, over each axis where `shape` has a 1.
+#     First sum over axis 0 until `g` has as many axes as `shape`. Then sum, with `keepdims=True`, over each axis where `shape` has a 1.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def unbroadcast(g, shape):
-#     while g.ndim > len(shape):
-#         g = g.sum(axis=0)
-#     for axis, length in enumerate(shape):
-#         if length == 1:
-#             g = g.sum(axis=axis, keepdims=True)
-#     return g
-# ```
-#
-# </details>
+#     ```py
+#     def unbroadcast(g, shape):
+#         while g.ndim > len(shape):
+#             g = g.sum(axis=0)
+#         for axis, length in enumerate(shape):
+#             if length == 1:
+#                 g = g.sum(axis=axis, keepdims=True)
+#         return g
+#     ```
 #
 # ## Blank 6: plus and times, for arrays
 #
@@ -499,32 +479,28 @@ if not check(test_array_add_and_mul):
     add, mul = borrow(torch.add, Tensor), borrow(torch.mul, Tensor)
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# For `add`, the pull of x is `lambda g: unbroadcast(g, x.data.shape)`.
+#     For `add`, the pull of x is `lambda g: unbroadcast(g, x.data.shape)`.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def add(x, y):
-#     pulls = [
-#         (x, lambda g: unbroadcast(g, x.data.shape)),
-#         (y, lambda g: unbroadcast(g, y.data.shape)),
-#     ]
-#     return Tensor(x.data + y.data, pulls)
+#     ```py
+#     def add(x, y):
+#         pulls = [
+#             (x, lambda g: unbroadcast(g, x.data.shape)),
+#             (y, lambda g: unbroadcast(g, y.data.shape)),
+#         ]
+#         return Tensor(x.data + y.data, pulls)
 #
 #
-# def mul(x, y):
-#     pulls = [
-#         (x, lambda g: unbroadcast(g * y.data, x.data.shape)),
-#         (y, lambda g: unbroadcast(g * x.data, y.data.shape)),
-#     ]
-#     return Tensor(x.data * y.data, pulls)
-# ```
-#
-# </details>
+#     def mul(x, y):
+#         pulls = [
+#             (x, lambda g: unbroadcast(g * y.data, x.data.shape)),
+#             (y, lambda g: unbroadcast(g * x.data, y.data.shape)),
+#         ]
+#         return Tensor(x.data * y.data, pulls)
+#     ```
 #
 # ## Blank 7: the product of matrices
 #
@@ -552,21 +528,17 @@ if not check(test_matmul):
     matmul = borrow(torch.matmul, Tensor)
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# (B, M)(M, D) gives what X needs, (D, B)(B, M) what W needs. A matrix `A` transposed is `A.T`. The check's second case is square, so that the shapes alone do not give it away.
+#     (B, M)(M, D) gives what X needs, (D, B)(B, M) what W needs. A matrix `A` transposed is `A.T`. The check's second case is square, so that the shapes alone do not give it away.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def matmul(x, y):
-#     pulls = [(x, lambda g: g @ y.data.T), (y, lambda g: x.data.T @ g)]
-#     return Tensor(x.data @ y.data, pulls)
-# ```
-#
-# </details>
+#     ```py
+#     def matmul(x, y):
+#         pulls = [(x, lambda g: g @ y.data.T), (y, lambda g: x.data.T @ g)]
+#         return Tensor(x.data @ y.data, pulls)
+#     ```
 #
 # ## Blank 8: the sum, and ReLU
 #
@@ -595,25 +567,21 @@ if not check(test_total_and_relu):
     total, relu = borrow(torch.sum, Tensor), borrow(torch.relu, Tensor)
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# The pull of `total` must give an array of the input's shape: `g * np.ones_like(x.data)`. For `relu`, `x.data > 0` is the mask.
+#     The pull of `total` must give an array of the input's shape: `g * np.ones_like(x.data)`. For `relu`, `x.data > 0` is the mask.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
-#
-# ```
-# def total(x):
-#     return Tensor(x.data.sum(), [(x, lambda g: g * np.ones_like(x.data))])
+#     ```py
+#     def total(x):
+#         return Tensor(x.data.sum(), [(x, lambda g: g * np.ones_like(x.data))])
 #
 #
-# def relu(x):
-#     mask = x.data > 0
-#     return Tensor(x.data * mask, [(x, lambda g: g * mask)])
-# ```
-#
-# </details>
+#     def relu(x):
+#         mask = x.data > 0
+#         return Tensor(x.data * mask, [(x, lambda g: g * mask)])
+#     ```
 #
 # ## Blank 9: log-softmax
 #
@@ -648,26 +616,22 @@ if not check(test_log_softmax):
     log_softmax = borrow(lambda x: torch.log_softmax(x, 1), Tensor)
 
 # %% [markdown]
-# <details><summary>Hint</summary>
+# ??? tip "Hint"
 #
-# Sums over a row are `.sum(axis=1, keepdims=True)`. The result holds the logarithms of p, so p is `np.exp(out)`.
+#     Sums over a row are `.sum(axis=1, keepdims=True)`. The result holds the logarithms of p, so p is `np.exp(out)`.
 #
-# </details>
+# ??? success "Answer"
 #
-# <details><summary>Answer</summary>
+#     ```py
+#     def log_softmax(x):
+#         z = x.data - x.data.max(axis=1, keepdims=True)
+#         out = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+#         p = np.exp(out)
+#         pull = lambda g: g - p * g.sum(axis=1, keepdims=True)
+#         return Tensor(out, [(x, pull)])
+#     ```
 #
-# ```
-# def log_softmax(x):
-#     z = x.data - x.data.max(axis=1, keepdims=True)
-#     out = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-#     p = np.exp(out)
-#     pull = lambda g: g - p * g.sum(axis=1, keepdims=True)
-#     return Tensor(out, [(x, pull)])
-# ```
-#
-# One entry is `z_j - log(sum(exp(z)))`; by `z_k` it has the slope 1 if k = j, else 0, minus `p_k`. Weigh with `g_j` and sum over j: `g_k - p_k sum(g)`.
-#
-# </details>
+#     One entry is `z_j - log(sum(exp(z)))`; by `z_k` it has the slope 1 if k = j, else 0, minus `p_k`. Weigh with `g_j` and sum over j: `g_k - p_k sum(g)`.
 #
 # ## A network, and its loss
 #

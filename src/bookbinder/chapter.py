@@ -102,7 +102,7 @@ def load(file: Path, root: Path | None = None) -> Chapter:
     """Chapter of a file on disk.
 
     Args:
-        file: The Markdown file.
+        file: The Markdown file, or a lab.
         root: Folder that shown paths are relative to (the current folder if None).
 
     Returns:
@@ -115,9 +115,27 @@ def load(file: Path, root: Path | None = None) -> Chapter:
         text = file.read_text(encoding="utf-8")  # line ends of every kind are read as \n
     except (UnicodeDecodeError, OSError) as error:
         return Chapter(name, "", faults=[fault("page.unreadable", name, 1, error=error)])
+    is_lab = file.suffix == ".py"
+    text = _of_notebook(text) if is_lab else text
     if name not in _read or _read[name].text != text:
-        _read[name] = parse(text, name)
+        _read[name] = parse(text, name, front_matter=not is_lab)
+        for block in _read[name].blocks[1:] if is_lab else ():
+            block.continues = True
     return _read[name]
+
+
+def _of_notebook(text: str) -> str:
+    """A notebook in the percent format as Markdown of the same lines: prose without its signs, code in fences."""
+    rows, kind = [], "head"
+    for row in [*text.rstrip("\n").split("\n"), "", "# %%"]:
+        if row.startswith("# %%"):
+            if kind == "code":  # the fence ends on the empty line above
+                rows[-1] = f"{rows[-1]}\n```".lstrip("\n")
+            kind = "prose" if "[markdown]" in row else "code"
+            rows.append("```python" if kind == "code" else "")
+        else:
+            rows.append({"head": "", "code": row}.get(kind, re.sub("^# ?", "", row)))
+    return "\n".join(rows[:-1])
 
 
 def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter:

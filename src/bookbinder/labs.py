@@ -1,25 +1,22 @@
-"""Labs: notebooks that mkdocs-jupyter runs and renders, under the binder's rules and in the book's own look.
+"""Labs: notebooks that mkdocs-jupyter runs under the rules of chapters, and that are shown as chapters are.
 
-What mkdocs-jupyter writes around a lab (595 kB of styles, scripts that ask other hosts for MathJax) is left out:
-cells become the same HTML as the blocks of a chapter, so the site's one style sheet serves both.
+What mkdocs-jupyter writes around a lab (595 kB of styles, scripts that ask other hosts for MathJax) is left out: its
+page carries what the cells put out, and the lab's own text, read as a chapter, is converted with that.
 """
 
+import html
 import json
 import os
-import posixpath
 import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from bookbinder import cache, markdown, sandbox
-from bookbinder.chapter import parse
-from bookbinder.page import fault
+from bookbinder import cache, markdown, runner, sandbox
+from bookbinder.chapter import load
 
 KERNEL = "book"
-_PIECES = ".jp-MarkdownOutput, .highlight-ipynb, .jp-OutputArea:has(.jp-OutputArea-output)"
-_RULES = "from bookbinder import sandbox as _s; _s.enter(); del _s"
+_RULES = "from bookbinder import sandbox as _s; _s.enter_kernel(); del _s"
 
 
 def prepare(options: dict) -> None:
@@ -36,93 +33,55 @@ def prepare(options: dict) -> None:
     os.utime(kept)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     argv += [f"--IPKernelApp.exec_lines={_RULES}", "--IPKernelApp.log_level=40"]
-    # An inline figure has no alternative text, so the build refuses it; the binder's own backend would swallow it.
-    env = sandbox.environment(home) | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-    spec = {"argv": argv, "env": env, "display_name": "The book's Python", "language": "python"}
+    spec = {
+        "argv": argv,
+        "env": sandbox.environment(home),
+        "display_name": "The book's Python",
+        "language": "python",
+    }
     cache.put(home / "kernels" / KERNEL / "kernel.json", json.dumps(spec).encode())
     cache.put(home / "jupyter_nbconvert_config.json", shaping[1].read_bytes())
     os.environ |= {"JUPYTER_PATH": str(home), "JUPYTER_CONFIG_DIR": str(home)}  # not what a user has set up
     options.update(cache_dir=str(kept), kernel_name=KERNEL, execute=True, allow_errors=False)
 
 
-def dress(content: str, lab, files, config) -> str:
-    """A lab's content in the book's own HTML, with the buttons of a chapter below its title.
+def only_outputs(nb, resources):
+    """A notebook of one text, all that the cells of `nb` have put out: the last step before nbconvert writes HTML."""
+    from nbformat import v4  # late: a site without labs needs no Jupyter
+
+    text = json.dumps([cell.outputs for cell in nb.cells if cell.cell_type == "code"])
+    shown = v4.new_output("display_data", {"text/plain": text})
+    nb.cells = [v4.new_code_cell(outputs=[shown])]
+    return nb, resources
+
+
+def render(page, config, files) -> runner.Result:
+    """Convert a lab as a chapter is converted; its figures lie in the site then.
 
     Args:
-        content: What mkdocs-jupyter rendered.
-        lab: The lab as a file of MkDocs.
-        files: All files of the site: links in a lab name these, as in chapters.
-        config: MkDocs' configuration, which may know the repository.
+        page: The lab as a page of MkDocs, rendered by mkdocs-jupyter: gets another content and table of contents.
+        config: MkDocs' configuration.
+        files: All files of the site.
 
     Returns:
-        Headings, prose, code and outputs, without ids that change from build to build.
+        The lab with what its cells put out, as a run of a chapter gives it.
 
     Raises:
-        PageError: a link leads nowhere, an output has a form that is not known, or a formula waits for a script.
+        PageError: a figure has no title, or an output holds a memory address.
     """
-    from bs4 import BeautifulSoup  # what mkdocs-jupyter brings along; nothing else needs it
+    from nbformat import NotebookNode
 
-    file = f"{Path(config.docs_dir).name}/{lab.src_uri}"
-    page, root = Path(lab.src_uri).with_suffix("").as_posix(), "../" * lab.url.count("/")
-    repo = re.fullmatch(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?", config.repo_url or "")
-    links = markdown.html.buttons(page, root, repo[1] if repo else "")
-    header = f'</h1><div class="book-header" data-search-exclude>{links}</div>'
-    parts = []
-    for piece in BeautifulSoup(content, "html.parser").select(_PIECES):
-        if "highlight-ipynb" in piece["class"]:
-            code = piece.pre.decode_contents().removeprefix("<span></span>")
-            code = f"<pre><span></span><code>{code}</code></pre>"
-            parts.append(f'<div class="language-python highlight">{code}</div>')
-        elif "jp-OutputArea" in piece["class"]:
-            shown = [_output(out, file) for out in piece.select(".jp-OutputArea-output")]
-            parts.append(markdown.html.outputs(shown, ""))
-        else:
-            parts.append(_prose(piece, file, lab, files))
-    return "\n".join(parts).replace("</h1>", header, 1)
-
-
-def _prose(piece, file: str, lab, files) -> str:
-    if "$" in "".join(text for text in piece.strings if text.parent.name not in ("code", "pre")):
-        raise fault("site.lab-formula", file, 1)
-    for anchor in piece.select("a[href]"):
-        if "anchor-link" in anchor.get("class", ()):
-            anchor["class"], anchor["title"] = "headerlink", "Link to this section"
-        elif not urlsplit(anchor["href"]).scheme and not anchor["href"].startswith("#"):
-            path, hash_, section = anchor["href"].partition("#")
-            there = files.get_file_from_path(posixpath.normpath(posixpath.join(lab.src_uri, "..", path)))
-            if there is None:
-                raise fault("site.lab-link", file, 1, target=anchor["href"])
-            anchor["href"] = there.url_relative_to(lab) + hash_ + section
-    return piece.decode_contents()
-
-
-def _output(out, file: str) -> dict:
-    """One output as a run of a chapter gives it."""
-    mime, result = out.get("data-mime-type", ""), "jp-OutputArea-executeResult" in out["class"]
-    if mime == "text/html":
-        return {"kind": "html", "text": out.decode_contents()}
-    kinds = {"text/plain": "result" if result else "stdout", "application/vnd.jupyter.stderr": "stderr"}
-    if mime not in kinds or not out.pre:
-        raise fault("site.lab-output", file, 1, what=mime or "what has no type")
-    return {"kind": kinds[mime], "text": out.pre.get_text()}
-
-
-def notebooks(docs: Path, site: Path, site_url: str) -> None:
-    """Write every lab as a notebook to fill in, beside those of the chapters.
-
-    Args:
-        docs: Folder of the pages.
-        site: The built site, with chainrule's wheel in dist/.
-        site_url: Its address. Without it links become plain text.
-    """
-    for file in sorted((docs / "labs").glob("*.py")):
-        import jupytext  # comes with mkdocs-jupyter; late: a build without labs needs no Jupyter
-
-        from bookbinder import notebook
-
-        cells = jupytext.read(file).cells
-        texts = [c.source if c.cell_type == "markdown" else f"```python\n{c.source}\n```" for c in cells]
-        lab = parse("\n\n".join(texts), f"labs/{file.stem}.md", front_matter=False)
-        wheel = max((wheel.name for wheel in (site / "dist").glob("chainrule-*.whl")), default="")
-        nb = notebook.export(lab, None, site_url=site_url, page_url=f"labs/{file.stem}/", wheel=wheel)
-        notebook.write(nb, site / markdown.NOTEBOOKS / "labs" / f"{file.stem}.ipynb")
+    result = runner.Result(load(Path(page.file.abs_src_path)), {"blocks": []})
+    text = html.unescape(re.search(r"<pre>(\[.*\])\s*</pre>", page.content, re.S)[1])
+    for at, cell in enumerate(json.loads(text, object_hook=NotebookNode)):
+        shown, problem = runner.shown_of(cell)
+        result.data["blocks"].append({"state": "run", "outputs": shown})
+        if problem:
+            result.fail(at, problem[0], **problem[1])
+            raise result.failures[0]
+    result.data["figures"] = runner.figures_of(result.data["blocks"])
+    markdown.publish(result.data, Path(config.site_dir))
+    runner.latest[result.chapter.path] = result
+    page.markdown = result.chapter.text
+    type(page).render(page, config, files)  # MkDocs' own: the page has been given one by mkdocs-jupyter
+    return result

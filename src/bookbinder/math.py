@@ -47,6 +47,7 @@ MENDED = {re.compile(pattern): new for pattern, new in _DATA["mended"].items()}
 LINK = re.compile("<a href=[^>]*>(.*?)</a>")  # inside <math> it cannot be reached with every screen reader
 BOX = '<div class="arithmatex" tabindex="0" role="group" aria-label="Equation">'  # the arrow keys scroll it
 ANNOTATION = re.compile("<annotation .*?</annotation>", re.DOTALL)
+TAIL = re.compile("[.,;:!?)]*")  # browsers would begin a line with what stands right behind a formula
 
 
 @dataclass
@@ -219,8 +220,11 @@ class MathPreprocessor(Preprocessor):
         maths = Maths("\n".join(lines), *where(self.md))
         text = maths.text
         for formula, html in reversed(list(zip(maths.formulas, maths.mathml(), strict=True))):
+            end = formula.end if formula.display else TAIL.match(text, formula.end).end()
+            if tail := text[formula.end : end]:
+                html = f'<span class="m-kept">{html}{tail}</span>'
             placeholder = self.md.htmlStash.store(html) + "\n" * text.count("\n", formula.start, formula.end)
-            text = text[: formula.start] + placeholder + text[formula.end :]
+            text = text[: formula.start] + placeholder + text[end:]
         return text.split("\n")
 
 

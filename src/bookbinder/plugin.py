@@ -48,10 +48,12 @@ class BookbinderPlugin(BasePlugin):
             return "\n".join(["# This page has faults", "", "```text", *map(str, faults), "```"])
 
     def on_page_content(self, html, *, page, config, files):
-        """The page is done; what is converted next is not this page. A lab gets the look of the book."""
+        """The page is done; what is converted next is not this page. A lab is converted as chapters are."""
+        if page.file.src_uri.endswith(".py"):
+            self.book.results.append(labs.render(page, config, files))
+            html = page.content
         set_page(None)
-        is_lab = page.file.src_uri.endswith(".py")
-        return postprocess.plain(labs.dress(html, page.file, files, config) if is_lab else html)
+        return postprocess.plain(html)
 
     def on_post_page(self, output, *, page, config):
         """Finish a page's HTML."""
@@ -65,5 +67,4 @@ class BookbinderPlugin(BasePlugin):
         """Put the notebooks and the wheel of chainrule beside the pages."""
         site = Path(config.site_dir)
         binding.extras(self.book, site, config.site_url or "")
-        labs.notebooks(Path(config.docs_dir), site, config.site_url or "")
         reader.bundle(site)

@@ -89,12 +89,16 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
         slot = data["blocks"][at]
         slot["outputs"] = [out for out in slot["outputs"] if out["kind"] != "error"]
         slot["outputs"].append({"kind": "error", "text": f"{failure.message}\n{failure.excerpt}"})
-    outputs = [out for slot in data["blocks"] for out in slot["outputs"]]
-    data["figures"] = [name for out in outputs if out["kind"] == "figure" for name in out["files"]]
+    data["figures"] = figures_of(data["blocks"])
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))  # set for a reproducible build
     data["date"] = datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat()
     data["seconds"] = round(time.monotonic() - start, 3)
     return result
+
+
+def figures_of(slots: list[dict]) -> list[str]:
+    """Names of the files of all figures among what blocks put out."""
+    return [name for slot in slots for out in slot["outputs"] for name in out.get("files", ())]
 
 
 async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -> bool:
@@ -109,7 +113,7 @@ async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -
     cell = await client.execute_code(block.code)
     cells[cell.execution_count] = block
     error = next((out for out in cell.outputs if out.output_type == "error"), None)
-    slot["outputs"], problem = _outputs(cell.outputs)
+    slot["outputs"], problem = shown_of(cell.outputs)
     slot["state"] = "raised" if error else "run"
     if problem:
         result.fail(at, problem[0], **problem[1])
@@ -142,7 +146,7 @@ async def _run_exercises(client, result: Result) -> None:
         code = f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({pieces!r})"
         cell = await client.execute_code(code)
         fault = exercises.verdict(exercise, role, chapter.path, *await client.ask("_raised"))
-        outputs, problem = _outputs(cell.outputs)
+        outputs, problem = shown_of(cell.outputs)
         part = exercise.parts[role]
         if role == "solution":
             result.data["blocks"][chapter.blocks.index(part)]["outputs"] = outputs
@@ -154,7 +158,7 @@ async def _run_exercises(client, result: Result) -> None:
             slot["state"] = "run"
 
 
-def _outputs(raw: list) -> tuple[list[dict], tuple[str, dict] | None]:
+def shown_of(raw: list) -> tuple[list[dict], tuple[str, dict] | None]:
     """What the page shows of a block's outputs; where it cannot be shown, the rule and the words that say so."""
     shown: list[dict] = []
     for out in raw:

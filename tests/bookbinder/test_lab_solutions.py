@@ -5,6 +5,7 @@ An answer stands in a closed box in the text below its blank; the wrong ones are
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,9 @@ def cells(lab: str) -> list[tuple[str, str]]:
 
 def answer_in(prose: str) -> str:
     """The code in the box of the answer."""
-    boxes = re.findall(r"<details><summary>Answer</summary>\n(.*?)</details>", prose, re.S)
+    boxes = re.findall(r"^\?{3} success \"Answer\"\n((?: {4}.*\n|\n)+)", prose, re.M)
     assert len(boxes) == 1, "wanted one answer below a blank"
-    (code,) = re.findall(r"^```(?:python)?\n(.*?)^```$", boxes[0], re.S | re.M)
+    (code,) = re.findall(r"^```py\n(.*?)^```$", textwrap.dedent(boxes[0]), re.S | re.M)
     return code
 
 
@@ -148,6 +149,8 @@ def test_each_answer_passes_and_a_wrong_one_fails(lab, capsys):
 
 def test_every_lab_with_closed_answers_is_tested_here():
     boxes = {
-        file.stem for file in Path(ROOT / "docs/labs").glob("*.py") if "<details>" in file.read_text("utf-8")
+        file.stem
+        for file in Path(ROOT / "docs/labs").glob("*.py")
+        if '??? success "Answer"' in file.read_text("utf-8")
     }
     assert boxes == set(WRONG)

@@ -1,4 +1,4 @@
-"""Labs: run by this Python under the rules of chapters, never stale, light, and in the look of the book."""
+"""Labs: run by this Python under the rules of chapters, never stale, and shown as chapters are."""
 
 import json
 import os
@@ -12,7 +12,9 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from bookbinder import cache, labs
+from bookbinder import cache, labs, markdown
+from bookbinder.chapter import load
+from bookbinder.figures import MIME
 from bookbinder.page import PageError
 from conftest import ROOT
 
@@ -20,6 +22,7 @@ LAB = ROOT / "docs/labs/first-descent.py"
 CONFIG = """site_name: Trial
 use_directory_urls: true
 theme: {{name: material, font: false}}
+markdown_extensions: [pymdownx.superfences, pymdownx.highlight, bookbinder.math, bookbinder.markdown]
 plugins:
   - mkdocs-jupyter: {{include: ["labs/*.py"], execute: true, allow_errors: {allow}}}
   - bookbinder
@@ -81,100 +84,79 @@ def test_old_results_are_evicted(prepared):
     assert kernel(prepared)
 
 
-def cell(kind: str, body: str, outer: str = "") -> str:
-    """An output as nbconvert writes it."""
-    return (
-        f'<div class="jp-OutputArea jp-Cell-outputArea"><div class="jp-OutputArea-child {outer}">'
-        f'<div class="jp-RenderedText jp-OutputArea-output {outer}" data-mime-type="{kind}">{body}</div></div></div>'
-    )
+def content(*cells: list[dict]) -> str:
+    """What mkdocs-jupyter's page of a notebook comes to, by the binder's last step."""
+    from nbconvert import HTMLExporter
+
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A")])
+    nb.cells += [nbformat.v4.new_code_cell("x", outputs=outputs) for outputs in cells]
+    nb, _ = labs.only_outputs(nb, {})
+    return HTMLExporter().from_notebook_node(nb)[0]
 
 
-class Site:
-    """Files of a site, as far as links ask for them."""
+class Page:
+    """A lab as MkDocs knows it; `render` stands for its own."""
 
-    def get_file_from_path(self, path: str):
-        known = path == "learning/x.md"
-        return SimpleNamespace(url_relative_to=lambda lab: "../../learning/x/") if known else None
+    def __init__(self, file: Path, content: str):
+        self.file, self.content = SimpleNamespace(abs_src_path=str(file)), content
 
-
-def dress(content: str, repo: str = "") -> str:
-    lab = SimpleNamespace(src_uri="labs/a.py", url="labs/a/")
-    return labs.dress(content, lab, Site(), SimpleNamespace(docs_dir="docs", repo_url=repo))
+    def render(self, config, files):
+        self.content = f"rendered: {self.markdown}"
 
 
-def prose(text: str) -> str:
-    """Prose as nbconvert writes it, below what it puts on every page."""
-    around = '<style>.x { color: red }</style><script src="https://x.y/z.js"></script>'
-    return f'{around}<div class="jp-MarkdownOutput">{text}</div>'
+def figure(title: str) -> dict:
+    drawn = {"alt": title, "desc": "", "width": 1, "height": 1, "format": "svg"}
+    return nbformat.v4.new_output("display_data", {MIME: drawn | {"light": "<svg/>", "dark": "<svg></svg>"}})
 
 
-def test_what_a_lab_does_not_need_is_left_out():
-    html = dress(prose('<h1 id="a">A<a class="anchor-link" href="#a">¶</a></h1><p>Text</p>'))
-    assert not re.search("style|script|https:", html)
-    assert '<a class="headerlink" href="#a"' in html and "<p>Text</p>" in html
-    assert (
-        html.index("</h1>") < html.index('href="../../notebooks/labs/a.ipynb" download') < html.index("Text")
-    )
+def printed(text: str, name: str = "stdout") -> dict:
+    return nbformat.v4.new_output("stream", name=name, text=text)
 
 
-def test_a_known_repository_gives_the_colab_button():
-    html = dress(prose("<h1>A</h1>"), "https://github.com/me/book.git")
-    assert 'href="https://colab.research.google.com/github/me/book/blob/notebooks/labs/a.ipynb"' in html
+def render(tmp_path: Path, *cells: list[dict]) -> tuple[Page, dict]:
+    lab = tmp_path / "a.py"
+    lab.write_text("# %% [markdown]\n# # A\n" + "\n# %%\nx\n" * len(cells), encoding="utf-8")
+    page = Page(lab, content(*cells))
+    return page, labs.render(page, SimpleNamespace(site_dir=str(tmp_path / "site")), None).data
 
 
-def test_code_and_outputs_look_as_in_chapters():
-    code = '<div class="highlight-ipynb hl-python"><pre><span></span><span class="k">x</span></pre></div>'
-    html = dress(code + cell("text/plain", "<pre>1 &lt; 2\n</pre>"))
-    assert (
-        '<div class="language-python highlight"><pre><span></span><code><span class="k">x</span></code>'
-        in html
-    )
-    assert '<pre class="book-stdout" tabindex="0" role="group" aria-label="Output">1 &lt; 2</pre>' in html
-    assert 'class="book-result"' in dress(cell("text/plain", "<pre>1</pre>", "jp-OutputArea-executeResult"))
-    assert 'class="book-warning"' in dress(cell("application/vnd.jupyter.stderr", "<pre>w</pre>"))
-    table = dress(cell("text/html", '<table onclick="x()"><tr><td>1</td></tr></table><script>1</script>'))
-    assert "<table>" in table and "onclick" not in table and "script" not in table
+def test_a_lab_is_read_as_a_chapter_of_the_same_lines():
+    lab = load(LAB)
+    text = LAB.read_text(encoding="utf-8")
+    assert lab.text.count("\n") == text.count("\n")
+    assert [block.code.strip() for block in lab.blocks] == [code.strip() for code in programs()]
+    for block in lab.blocks:
+        assert text.splitlines()[block.line - 1] == "# %%"
+    assert lab.text.lstrip().startswith("# Lab: a first descent\n")
+    assert len(lab.programs()) == 1, "a lab is one program"
 
 
-def test_links_name_pages_as_in_chapters():
-    assert 'href="../../learning/x/#y"' in dress(prose('<a href="../learning/x.md#y">x</a>'))
-    with pytest.raises(PageError, match=r"docs/labs/a\.py:1  the link \.\./learning/z\.md leads nowhere"):
-        dress(prose('<a href="../learning/z.md">z</a>'))
+def test_a_cell_without_an_empty_line_below_it_loses_nothing(tmp_path):
+    (tmp_path / "a.py").write_text("# %%\nx = 1\n# %% [markdown]\n# Text\n", encoding="utf-8")
+    lab = load(tmp_path / "a.py")
+    assert [block.code for block in lab.blocks] == ["x = 1\n"] and lab.text.endswith("Text\n")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (prose("<p>the slope $w$</p>"), "formula in dollars"),
-        (cell("image/png", '<img src="data:image/png;base64,AA==">'), "a cell puts out image/png"),
-        (cell("text/latex", "$$1$$"), "a cell puts out text/latex"),
-    ],
-)
-def test_what_would_need_a_script_or_has_no_text_is_refused(content, message):
-    with pytest.raises(PageError, match=message):
-        dress(content)
+def test_outputs_come_through_as_those_of_a_chapter(own_cache, tmp_path):
+    table = nbformat.v4.new_output("execute_result", {"text/plain": "t", "text/html": "<table></table>"})
+    cells = [[printed("<b> &amp;\n"), printed("2"), printed("w", "stderr")], [], [table, figure("F")]]
+    page, data = render(tmp_path, *cells)
+    first, second, third = (slot["outputs"] for slot in data["blocks"])
+    assert first == [{"kind": "stdout", "text": "<b> &amp;\n2"}, {"kind": "stderr", "text": "w"}]
+    assert second == [] and [out["kind"] for out in third] == ["html", "figure"]
+    assert page.content.startswith("rendered: \n# A\n")
 
 
-def test_a_dollar_in_code_is_no_formula():
-    assert "$HOME" in dress(prose("<code>$HOME</code>"))
+def test_figures_lie_in_the_site_under_the_name_of_their_content(own_cache, tmp_path):
+    _, data = render(tmp_path, [figure("F")])
+    light, dark = data["figures"]
+    assert (tmp_path / "site" / markdown.FIGURES / light).read_text() == "<svg/>"
+    assert Path(dark).stem == cache.digest(b"<svg></svg>")
 
 
-@pytest.mark.parametrize("url", ["", "https://book.example/sub"])
-def test_the_notebook_is_valid_and_brings_chainrule(tmp_path, url):
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist/chainrule-0.1.0-py3-none-any.whl").touch()
-    labs.notebooks(ROOT / "docs", tmp_path, url)
-    file = tmp_path / "notebooks/labs/first-descent.ipynb"
-    nb = nbformat.read(file, as_version=4)
-    nbformat.validate(nb)
-    before = file.read_bytes()
-    labs.notebooks(ROOT / "docs", tmp_path, url)
-    assert file.read_bytes() == before, "the same lab gives the same bytes"
-    assert nb.cells[1].id == "setup"
-    setup, text = nb.cells[1].source, "".join(cell.source for cell in nb.cells)
-    assert ("https://book.example/sub/dist/chainrule-0.1.0" in setup) == bool(url)
-    assert ("(https://book.example/sub/learning/derivatives-and-descent/)" in text) == bool(url)
-    assert ".md)" not in "".join(c.source for c in nb.cells)
+def test_a_figure_without_a_title_is_refused_at_its_cell(own_cache, tmp_path):
+    with pytest.raises(PageError, match=r"a\.py:7  block 2 of 2  a figure without a title"):
+        render(tmp_path, [printed("1")], [figure("")])
 
 
 def programs() -> list[str]:
@@ -228,6 +210,27 @@ def build(folder: Path, lab: str, allow: str = "false") -> subprocess.CompletedP
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+
+@pytest.mark.deep
+def test_a_lab_is_a_page_with_figures_and_a_notebook_with_outputs(own_cache, tmp_path):
+    """Twice the same bytes; all that refers to another host is its notebook."""
+    lab = "# %% [markdown]\n# # A\n#\n# The slope $w$.\n#\n# ```py\n# shown = 1\n# ```\n\n# %%\nimport matplotlib.pyplot as plt\n"
+    lab += "fig, ax = plt.subplots()\n_ = ax.set(title='A circle', xlabel='x')\nprint('drawn')\n"
+    found = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        done = build(folder, lab)
+        assert done.returncode == 0, done.stderr
+        site = folder / "site"
+        html = (site / "labs/a/index.html").read_text(encoding="utf-8")
+        notebook = nbformat.read(site / "notebooks/labs/a.ipynb", as_version=4)
+        figures = {file.name: file.read_bytes() for file in (site / markdown.FIGURES).iterdir()}
+        found.append((html, json.dumps(notebook), figures))
+    assert found[0] == found[1]
+    assert len(figures) == 2 and all(f"assets/figures/{name}#only-" in html for name in figures)
+    assert html.count('alt="A circle. x axis: x"') == 2 and "drawn" in html and "<math" in html
+    assert "jp-" not in html and "mathjax" not in html.lower()
+    assert ["image/svg+xml" in out.get("data", {}) for out in notebook.cells[-1].outputs] == [False, True]
 
 
 @pytest.mark.deep
