@@ -220,9 +220,9 @@ class MathPreprocessor(Preprocessor):
         maths = Maths("\n".join(lines), *where(self.md))
         text = maths.text
         for formula, html in reversed(list(zip(maths.formulas, maths.mathml(), strict=True))):
-            end = formula.end if formula.display else TAIL.match(text, formula.end).end()
+            end = TAIL.match(text, formula.end).end() if html.startswith("<math") else formula.end
             if tail := text[formula.end : end]:
-                html = f'<span class="m-kept">{html}{tail}</span>'
+                html = f'<span class="book-kept">{html}{tail}</span>'
             placeholder = self.md.htmlStash.store(html) + "\n" * text.count("\n", formula.start, formula.end)
             text = text[: formula.start] + placeholder + text[end:]
         return text.split("\n")

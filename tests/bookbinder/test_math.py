@@ -260,6 +260,12 @@ def test_left_alone(kind):
     assert wanted in re.sub(r"</?span(?: class=\"\w*\")?>", "", html).replace("&#39;", "'") or wanted in html
 
 
+def test_what_stands_right_behind_a_formula_stays_on_its_line():
+    html, _ = page("Near ($x$), by $\\mathrm{d}y$: [$z$](#a).\n\n## At $y$; $z$\n\n$$\nz\n$$\n")
+    assert re.findall(r"</math>(\W*)</span>", html) == ["),", ":", ";"] and html.count('"book-kept"') == 3
+    assert "</math></a>." in html and "</math></div>" in html
+
+
 def test_a_lone_backtick_or_dollar_ends_with_its_paragraph():
     html, _ = page("A ` and $5\n\n$x$ and a `\n\n6$\n")
     assert html.count("<math>") == 1 and "<code>" not in html and "<mi>x</mi>" in html
