@@ -116,6 +116,8 @@ class _Splice(Preprocessor):
             if not re.match(r"\s*<!--.*-->\s*$", lines[above]):
                 break
             lines[above] = ""
+        if block.exercise and (name := html.role(block.exercise[1]).strip()):
+            self._insert(lines, fence, block.indent, name)
         if slot["state"] == "skipped":
             self._insert(lines, fence, block.indent, html.skipped(block.mark.reason))
 

@@ -121,6 +121,11 @@ def test_the_header_says_what_was_proved(convert):
     assert "colab" not in page
 
 
+def test_the_blocks_of_an_exercise_say_what_they_are_for():
+    said = {role: re.findall(">(.*?)<", html.role(role)) for role in ("setup", "starter", "check", "solution")}
+    assert said == {"setup": ["Given"], "starter": ["Your turn"], "check": ["Check"], "solution": []}
+
+
 def test_buttons_follow_the_repository(convert, monkeypatch):
     assert "https://colab.research.google.com/github/a/b/blob/notebooks/part/page.ipynb" in convert(
         repo="a/b"
