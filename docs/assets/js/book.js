@@ -203,7 +203,7 @@ function play(output, frames, name) {
   bar.append(label);
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) bar.append(runner(slider, show));
   bar.append(said);
-  output.prepend(bar);
+  frames[0].before(bar);
   show();
 }
 
