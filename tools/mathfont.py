@@ -42,6 +42,7 @@ ACCENTS = "300-308 30A 30C 332 20D6 20D7 20DB"
 PRIMES = "2032-2034"
 LINES = (0x305, 0x332)  # over and under an expression
 ROOT = 0x221A
+PARENTHESES, WIDEST = (0x28, 0x29), 450
 RULE = 54  # as thick as a pixel in maths of 18.4 pixels
 ROOTS = (0.63, 0.76, 0.88, 1, 1.28)  # heights of the low ones, the source's lowest being 1
 
@@ -162,6 +163,25 @@ def add_low_roots(font: TTFont) -> None:
     growth.VariantCount = len(growth.MathGlyphVariantRecord)
 
 
+def narrow_parentheses(font: TTFont) -> None:
+    """Builds tall parentheses of parts: Chromium gives all, low ones too, the room of the widest in one piece."""
+    for code in PARENTHESES:
+        growth = vertical(font)[font.getBestCmap()[code]]
+        records = growth.MathGlyphVariantRecord
+        records[:] = [record for record in records if font["hmtx"][record.VariantGlyph][0] <= WIDEST]
+        growth.VariantCount = len(records)
+        for part in growth.GlyphAssembly.PartRecords:
+            left = (font["hmtx"][part.glyph][0] - WIDEST) // 2
+            move(font, part.glyph, WIDEST, lambda x, y, left=left: (x - left, y))
+
+
+def level_scripts(font: TTFont) -> None:
+    """Sets scripts of y and of a parenthesis on a line with those of x: browsers go by the height of the base."""
+    constants = font["MATH"].table.MathConstants
+    constants.SubscriptBaselineDropMin.Value = 20
+    constants.SuperscriptBaselineDropMax.Value = 386  # as in TeX
+
+
 def mend_growth(font: TTFont) -> None:
     """Lets lines take any length, and swaps arrowheads' connectors that Chromium refuses as they are."""
     growth, names = horizontal(font), font.getBestCmap()
@@ -202,6 +222,8 @@ def build(wheel: Path, target: Path) -> None:
     thin_rules(font)
     narrow_roots(font)
     add_low_roots(font)
+    narrow_parentheses(font)
+    level_scripts(font)
     for record in font["name"].names:  # a changed font goes by a name of its own
         if record.nameID in (1, 3, 4, 6):
             record.string = FAMILY.replace(" ", "") if record.nameID == 6 else FAMILY

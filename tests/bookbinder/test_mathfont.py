@@ -86,6 +86,25 @@ def test_bars_are_one_pixel_thick(font):
     assert rules == [mathfont.RULE] * 2 and 0.95 < mathfont.RULE * size / 1000 <= 1
 
 
+def test_parentheses_of_all_heights_want_the_same_room(font):
+    growth = mathfont.vertical(font)
+    for construction in [growth[font.getBestCmap()[code]] for code in mathfont.PARENTHESES]:
+        sizes = [record.VariantGlyph for record in construction.MathGlyphVariantRecord]
+        parts = [part.glyph for part in construction.GlyphAssembly.PartRecords]
+        assert len(sizes) == 5 and {font["hmtx"][part][0] for part in parts} == {mathfont.WIDEST}
+        assert max(font["hmtx"][size][0] for size in sizes) <= mathfont.WIDEST
+        assert all(0 < font["glyf"][part].xMin < font["glyf"][part].xMax < mathfont.WIDEST for part in parts)
+
+
+def test_scripts_stand_on_one_line(font):
+    """A lower script of y stands where that of x does, within 0.05 em; an upper one of ) where that of x does."""
+    constants, names, shapes = font["MATH"].table.MathConstants, font.getBestCmap(), font["glyf"]
+    y, fence = shapes[names[0x1D466]], shapes[names[0x29]]
+    lower = constants.SubscriptBaselineDropMin.Value - y.yMin
+    upper = fence.yMax - constants.SuperscriptBaselineDropMax.Value
+    assert lower - constants.SubscriptShiftDown.Value < 50 and upper <= constants.SuperscriptShiftUp.Value
+
+
 def test_licence_and_name(font):
     names = {record.nameID: str(record) for record in font["name"].names}
     assert names[1] == names[4] == mathfont.FAMILY and "Open Font License" in names[13]
