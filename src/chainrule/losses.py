@@ -25,10 +25,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
 
 def _reduce(name: str, losses: Tensor, reduction: str) -> Tensor:
     """Mean, sum, or all of the losses."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
-    if reduction == "mean" and losses.size == 0:
-        raise ValueError(f"{name}: the mean over an empty batch is not defined (shape {losses.shape})")
+    ops._check_reduction(losses, reduction, name=f"{name}: ")
     return losses if reduction == "none" else getattr(losses, reduction)()
 
 

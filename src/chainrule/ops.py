@@ -747,7 +747,8 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
 
     def vjp_x(g):
         rows = frame.rows(g, groups)
-        return frame.scatter(rows @ filters[:, k].swapaxes(1, 2) for k in range(len(frame.places)))
+        parts = (rows @ filters[:, k].swapaxes(1, 2) for k in range(len(frame.places)))
+        return frame.scatter(parts, g.dtype)
 
     def vjp_weight(g):
         out = frame.columns(x, groups).swapaxes(1, 2) @ frame.rows(g, groups)
@@ -812,7 +813,8 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
         like[...] = g  # laid out in memory as the image is
         for at in frame.places:
             first = free & (image[..., *at] == out)
-            grad[..., *at] += like * first
+            part = like * first
+            grad[..., *at] = part if frame.apart else grad[..., *at] + part
             free ^= first
         return grad[..., *frame.inside]
 
@@ -873,18 +875,21 @@ class _Windows:
     Attributes:
         shape: (B, H', W'), the number of images and of windows along each axis.
         places: for each pixel of a window, row by row, the slices that pick it from all windows at once.
+        size: height and width of an image with its border.
         inside: the slices that cut the border off again.
+        apart: whether no pixel is seen by two windows.
     """
 
     def __init__(self, name, shape, kernel, stride, padding, dilation):
         self.lead, self.kernel, self.padding = shape[:2], kernel, _pair(padding)
         self.stride, self.dilation = _pair(kernel if stride is None else stride), _pair(dilation)
         self.inside = [slice(p, p + n) for p, n in zip(self.padding, shape[-2:], strict=True)]
+        self.size, self.apart = [s.start + s.stop for s in self.inside], True
         axes, counts = [], []
         along = zip(shape[-2:], kernel, self.stride, self.padding, self.dilation, strict=True)
         for n, k, s, p, d in along:
             reach = d * (k - 1) + 1
-            count = (n + 2 * p - reach) // s + 1
+            count, self.apart = (n + 2 * p - reach) // s + 1, self.apart and s >= reach
             if count < 1:
                 raise ValueError(f"{name}: a window of {reach} is larger than the image of {n} + 2 * {p}")
             axes.append([slice(d * i, d * i + s * (count - 1) + 1, s) for i in range(k)])
@@ -896,8 +901,9 @@ class _Windows:
         """Images x, of shape (..., H, W), with a border of that value."""
         if self.padding == (0, 0):
             return x
-        size = [s.start + s.stop for s in self.inside]
-        out = np.full_like(x, value, shape=(*x.shape[:-2], *size))  # keeps the order of the axes in memory
+        out = np.full_like(
+            x, value, shape=(*x.shape[:-2], *self.size)
+        )  # keeps the order of the axes in memory
         out[..., *self.inside] = x
         return out
 
@@ -925,13 +931,11 @@ class _Windows:
         x = x.reshape(math.prod(shape), n, groups, channels // groups)
         return x.transpose(2, 0, 1, 3).reshape(groups, math.prod(shape), n * channels // groups)
 
-    def scatter(self, parts):
+    def scatter(self, parts, dtype):
         """Images, each pixel the sum of what the windows' parts (G, B H' W', C/G), one per place, say of it."""
         batch, channels = self.lead
-        size = [s.stop + s.start for s in self.inside]
-        out = None
+        out = np.zeros((batch, *self.size, channels), dtype)
         for at, part in zip(self.places, parts, strict=True):
-            out = np.zeros((batch, *size, channels), part.dtype) if out is None else out
             out[:, *at] += part.swapaxes(0, 1).reshape(*self.shape, channels)
         return out[:, *self.inside].transpose(0, 3, 1, 2)
 
@@ -1081,33 +1085,37 @@ def hinge_loss(x, target, *, reduction="mean"):
 
 
 @primitive
-def binary_cross_entropy_with_logits(x, target, *, reduction="mean"):
+def binary_cross_entropy_with_logits(x, target, *, weight=1.0, reduction="mean", pos_weight=1.0):
     """Cross-entropy of a target in [0, 1] and sigmoid(x): log(1 + exp(x)) - target * x.
 
     Args:
         x: logits of any **shape**.
         target: probabilities of the same **shape**.
+        weight: factor of each loss, of a **shape** that broadcasts to that of x.
         reduction: "mean" over the entries, "sum", or "none".
+        pos_weight: factor of what target, not 1 - target, costs; of a **shape** that broadcasts to that of x.
 
     Raises:
         ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
     """
     _check_same("binary_cross_entropy_with_logits", x, target)
-    target = np.asarray(target, x.dtype)
-    losses = np.maximum(x, 0) - target * x + np.log1p(np.exp(-np.abs(x)))
-    out, spread = _reduced(losses, reduction)
-    return out, lambda g: spread(g) * (_logistic(x) - target), lambda g: spread(g) * -x
+    target, w, pos = (np.asarray(y, x.dtype) for y in (target, weight, pos_weight))
+    scale, softplus = 1 + (pos - 1) * target, np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
+    out, spread = _reduced(w * ((1 - target) * x + scale * softplus), reduction)
+    vjp_x = lambda g: spread(g) * w * (scale * _logistic(x) - pos * target)
+    return out, vjp_x, lambda g: spread(g) * w * ((pos - 1) * softplus - x)
 
 
 @primitive
-def cross_entropy(x, target, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """Cross-entropy of a target and softmax(x), from the logits x in one stable step.
 
     Args:
         x: logits of **shape** (B, C), (B, C, ...) or (C,).
         target: integer labels of **shape** (B,), (B, ...) or (), or probabilities of the shape of x.
+        weight: **shape** (C,), how much each class counts; None for 1.
         ignore_index: label of entries that count for nothing.
-        reduction: "mean" (over labels that count, or over rows of probabilities), "sum", or "none".
+        reduction: "mean" (over labels, each by its weight, or over rows of probabilities), "sum", or "none".
         label_smoothing: the share of the target that is spread evenly over all classes.
 
     Returns:
@@ -1126,62 +1134,69 @@ def cross_entropy(x, target, *, ignore_index=-100, reduction="mean", label_smoot
     if x.ndim == 0 or target.shape != wanted:
         wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"
         raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
-    return rule(x, target, reduction, label_smoothing, ignore_index)
+    if weight is not None and np.shape(weight) != x.shape[x.ndim > 1 :][:1]:
+        raise ValueError(f"cross_entropy: weight has shape {np.shape(weight)}, wanted one for each class")
+    return rule(x, target, weight, reduction, label_smoothing, ignore_index)
 
 
-def _entropy_of_labels(x, labels, reduction, smoothing, ignore_index):
+def _entropy_of_labels(x, labels, weight, reduction, smoothing, ignore_index):
     plain, dim, shape, flat = x.ndim == 2, int(x.ndim > 1), labels.shape, labels.ravel()
     rows = x if plain else np.moveaxis(x, dim, -1).reshape(labels.size, x.shape[dim])
     ignored = np.flatnonzero(flat == ignore_index)
-    if len(ignored):
-        flat = np.where(flat == ignore_index, 0, flat)
+    flat = np.where(flat == ignore_index, 0, flat) if len(ignored) else flat
     _check_range("cross_entropy: label", flat, classes := rows.shape[1], ValueError)
-    at, even = (np.arange(len(flat)), flat), smoothing / classes
+    at, w = (np.arange(len(flat)), flat), 1 if weight is None else np.asarray(weight, x.dtype)
+    own, each = (1 if weight is None else w[flat]) * (1 - smoothing), w * (smoothing / classes)
+    both = 1 if weight is None else own + each.sum()  # what the label and all classes count together
     z = rows - np.ascontiguousarray(rows.T).max(0)[:, None]  # rows.max(1) is slow where rows are short
     p = np.exp(z)
     total = p.dot(_ones(p.shape[1], p.dtype))
-    losses = np.log(total) - z[at] * (1 - smoothing)
-    if smoothing:
-        losses -= z.sum(1) * even
+    losses = both * np.log(total) - own * z[at]
+    losses = losses - (z * each).sum(1) if smoothing else losses
     losses[ignored] = 0
-    out, spread = _reduced(losses.reshape(shape), reduction, len(flat) - len(ignored))
+    count = len(flat) - len(ignored) if weight is None else float(np.delete(w[flat], ignored).sum())
+    out, spread = _reduced(losses.reshape(shape), reduction, count)
 
     def vjp(g):
         scale = spread(g).ravel()  # one number for all rows, or one for each
-        out = p * (scale / total)[:, None]
-        if smoothing:
-            out -= (even * scale)[:, None]
-        out[at] -= scale * (1 - smoothing)
+        out = p * (both * scale / total)[:, None]
+        out = out - scale[:, None] * each if smoothing else out
+        out[at] -= scale * own
         out[ignored] = 0
         return out if plain else np.moveaxis(out.reshape(*shape, classes), -1, dim)
 
     return out, vjp
 
 
-def _entropy_of_probabilities(x, target, reduction, smoothing, _):
+def _entropy_of_probabilities(x, target, weight, reduction, smoothing, _):
     dim = int(x.ndim > 1)
+    w = 1 if weight is None else np.reshape(np.asarray(weight, x.dtype), (-1, *[1] * (x.ndim - dim - 1)))
     z = x - x.max(dim, keepdims=True)
     log_p = z - np.log(np.exp(z).sum(dim, keepdims=True))
-    q = target * (1 - smoothing) + smoothing / x.shape[dim]
+    q = w * (target * (1 - smoothing) + smoothing / x.shape[dim])
     out, spread = _reduced(-(q * log_p).sum(dim), reduction)
     grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), x.shape[:1] * dim + x.shape[2:]), dim)
     vjp_x = lambda g: grow(g) * (np.exp(log_p) * q.sum(dim, keepdims=True) - q)
-    return out, vjp_x, lambda g: grow(g) * (smoothing - 1) * log_p
+    return out, vjp_x, lambda g: grow(g) * (smoothing - 1) * w * log_p
 
 
 def _reduced(losses, reduction, count=None):
     """Reduced losses, and the function that hands the gradient of the result to each single loss."""
     count = losses.size if count is None else count
+    _check_reduction(losses, reduction, count)
     if reduction == "none":
         return losses, lambda g: g
     total = np.add.reduce(losses, None)  # what losses.sum() does, without its detours
-    if reduction == "sum":
-        return total, lambda g: g
-    if reduction == "mean":
-        if not count:
-            raise ValueError(f"the mean over an empty batch is not defined (losses of shape {losses.shape})")
-        return total / count, lambda g: g / count
-    raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    return (total / count, lambda g: g / count) if reduction == "mean" else (total, lambda g: g)
+
+
+def _check_reduction(losses, reduction, count=None, name=""):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "mean" and not (losses.size if count is None else count):
+        raise ValueError(
+            f"{name}the mean over an empty batch is not defined (losses of shape {losses.shape})"
+        )
 
 
 def _check_same(name, x, target):

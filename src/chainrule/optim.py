@@ -186,11 +186,8 @@ class SGD(Optimizer):
                 velocity = state["momentum_buffer"]
                 velocity *= momentum
                 velocity += np.multiply(g, 1 - group["dampening"], tmp) if group["dampening"] else g
-            if group["nesterov"]:
-                np.multiply(velocity, momentum, tmp)
-                g = np.add(tmp, g, tmp)
-            else:
-                g = velocity
+            ahead = group["nesterov"]
+            g = np.add(np.multiply(velocity, momentum, tmp), g, tmp) if ahead else velocity
         p -= np.multiply(g, lr, tmp)
 
 

@@ -55,7 +55,12 @@ class Case:
         return getattr(ops, self.op)(*inputs, **self.options)
 
     def theirs(self, inputs):
-        return THEIRS[self.op](*inputs, **{k: torch_of(v) for k, v in self.options.items()})
+        dtype = next((x.dtype for x in inputs if isinstance(x, torch.Tensor) and x.is_floating_point()), None)
+        options = {k: torch_of(v) for k, v in self.options.items()}
+        wide = {
+            k: v.to(dtype) for k, v in options.items() if _is_float(self.options[k])
+        }  # PyTorch wants one dtype
+        return THEIRS[self.op](*inputs, **options | wide)
 
 
 def _is_float(a):
@@ -482,15 +487,27 @@ for reduction in ("mean", "sum", "none"):
     for shape in [(), (1,), (4,), (2, 3)] + [(0,)] * (reduction != "mean"):
         row("mse_loss", shape, shape, reduction=reduction)
         row("hinge_loss", shape, np.asarray(2 * ints(2, *shape) - 1), reduction=reduction)
-        row("binary_cross_entropy_with_logits", shape, some(*shape, low=0.0, high=1.0), reduction=reduction)
+        probable, weights = some(*shape, low=0.0, high=1.0), some(*shape[-1:], low=0.5, high=2.0, seed=5)
+        row("binary_cross_entropy_with_logits", shape, probable, reduction=reduction)
+        row(
+            "binary_cross_entropy_with_logits",
+            shape,
+            probable,
+            reduction=reduction,
+            weight=weights,
+            pos_weight=np.asarray(1 + weights),
+        )
     for x, labels in [((4, 3), ints(3, 4)), ((1, 1), ints(1, 1)), ((2, 3, 4), ints(3, 2, 4)), ((2, 3, 2, 2), ints(3, 2, 2, 2)), ((5,), np.array(2)),
                       ((6, 3), np.array([0, -100, 2, 1, -100, 0]))]:  # fmt: skip
-        row("cross_entropy", x, labels, reduction=reduction)
-        row("cross_entropy", x, labels, reduction=reduction, label_smoothing=0.2)
+        weight = some(x[min(1, len(x) - 1)], low=0.5, high=2.0, seed=6)
+        for options in ({}, {"weight": weight}):
+            row("cross_entropy", x, labels, reduction=reduction, **options)
+            row("cross_entropy", x, labels, reduction=reduction, label_smoothing=0.2, **options)
         p = some(*x, seed=7)
         p /= p.sum(min(1, len(x) - 1), keepdims=True)
-        row("cross_entropy", x, p, reduction=reduction)
-        row("cross_entropy", x, p, reduction=reduction, label_smoothing=0.2)
+        for options in ({}, {"weight": weight}):
+            row("cross_entropy", x, p, reduction=reduction, **options)
+            row("cross_entropy", x, p, reduction=reduction, label_smoothing=0.2, **options)
     row("cross_entropy", transposed(4, 3), ints(3, 8)[::2], reduction=reduction)
 row("cross_entropy", (4, 3), np.array([1, 1, 0, 2]), ignore_index=1)
 row("cross_entropy", np.array([[1e3, -1e3, 0.0]]), np.array([1]), kink=True)

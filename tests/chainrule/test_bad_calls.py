@@ -123,6 +123,7 @@ BAD = [
     (lambda: ops.cross_entropy(t(2, 3), I([0, 1, 2])), ValueError, r"want labels of shape \(2,\) or probabilities of shape \(2, 3\)"),
     (lambda: ops.cross_entropy(t(2, 3), I([0.0, 1.0])), ValueError, r"got float64 of shape \(2,\)"),
     (lambda: ops.cross_entropy(t(2, 3), I([0, 1]), reduction="x"), ValueError, "reduction is"),
+    (lambda: ops.cross_entropy(t(2, 3), I([0, 1]), weight=t(2)), ValueError, r"cross_entropy: weight has shape \(2,\), wanted one for each class"),
     (lambda: ops.gelu(t(2), approximate="erf"), ValueError, "gelu: approximate is 'none' or 'tanh', got 'erf'"),
     # indices
     (lambda: ops.embedding(I([5]), t(5, 2)), IndexError, "embedding: index 5 is out of range, wanted 0 to 4"),
