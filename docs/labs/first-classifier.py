@@ -21,11 +21,13 @@
 # You need [Learning from data](../learning/learning-from-data.md) and the first half of [Losses and the first learning machines](../learning/losses.md), and about an hour.
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
 
+from chainrule import plot
 from chainrule.torch import device
 
 
@@ -58,49 +60,29 @@ print("slopes of x y² at (2, 3):", g.round(6))
 assert np.allclose(g, [9, 12])
 
 # %% [markdown]
-# `differences` will be the judge of everything you derive: it knows nothing of your algebra. For the product above the paper says y² = 9 and 2xy = 12, and so does it.
+# `differences` will be the judge of everything you derive: it knows nothing of your algebra. For the product above the paper says $y^2 = 9$ and $2xy = 12$, and so does it.
 #
 # ## The data: two clouds
 #
-# A hundred and twenty points of two numbers each, an array of shape (120, 2). Half of them have the label −1, half +1. `picture` draws them with letters. If it is given a classifier, it also draws the *field*, that is, what the classifier says at every place, and points on the wrong side become capitals.
+# A hundred and twenty points of two numbers each, an array of shape (120, 2). Half of them have the label −1, half +1.
 
 # %%
 rng = np.random.default_rng(4)
 clouds = [rng.normal(side, 1.0, (60, 2)) for side in (-1.3, 1.3)]
 points, labels = np.vstack(clouds), np.repeat([-1.0, 1.0], 60)
 
-
-def picture(X, y, theta=None, low=-4.5, high=4.5, width=40, height=12):
-    """Print the plane: letters are points, dots are where x is said."""
-    canvas = np.full((height, width), " ")
-    wrong = np.zeros(len(y), dtype=bool)
-    if theta is not None:
-        across = np.linspace(low, high, width)
-        up = np.linspace(high, low, height)[:, None]
-        z = theta[0] * across + theta[1] * up + theta[2]
-        canvas = np.where(z > 0, "·", " ")
-        wrong = margins(theta, X, y) <= 0
-    size = np.array([width - 1, height - 1])
-    places = np.rint((X - low) / (high - low) * size).clip(0, size)
-    for i in np.argsort(wrong):  # the wrong ones last, on top
-        letter = "x" if y[i] > 0 else "o"
-        column, row = places[i].astype(int)
-        canvas[height - 1 - row, column] = (
-            letter.upper() if wrong[i] else letter
-        )
-    border = "+" + "-" * width + "+"
-    rows = ["|" + "".join(row) + "|" for row in canvas]
-    print(border, *rows, border, sep="\n")
-
-
-picture(points, labels)
-print("o: -1,  x: +1,  both axes from -4.5 to 4.5")
+fig, ax = plt.subplots(figsize=(6.4, 4))
+for cloud, name, marker in zip(clouds, ("-1", "+1"), "os"):
+    ax.scatter(*cloud.T, s=14, marker=marker, label=f"label {name}")
+ax.set(title="Two clouds of points", xlabel="$x_1$", ylabel="$x_2$")
+_ = ax.legend()
 
 # %% [markdown]
 # ## The model: one straight border
 #
-# The parameters of the classifier are a weight for each number of a point and a bias, kept in one array `theta`: the weights first, the bias last. The **score** of a point is `z = x · w + b`, and the classifier says +1 where it is positive.
-# The **margin** `s = y z` is positive where the classifier is right. Here is one that nobody has trained; its field is the part with dots.
+# The parameters of the classifier are a weight for each number of a point and a bias, kept in one array `theta`: the weights $w$ first, the bias $b$ last. The **score** of a point $x$ is $z = x \cdot w + b$, and the classifier says +1 where it is positive, −1 elsewhere.
+# The **margin** of a point with the label $y$ is $s = y z$: positive where the classifier is right.
+# `picture` draws the *field*, that is, what a classifier says at every place, and rings the points on the wrong side. Here is a classifier that nobody has trained.
 
 
 # %%
@@ -114,15 +96,28 @@ def right(theta, X, y):
     return (margins(theta, X, y) > 0).mean()
 
 
+def picture(theta, X, y, title):
+    """Draw the field of a classifier, the points, and its mistakes."""
+    fig, ax = plt.subplots(figsize=(6.4, 4))
+    z = lambda X: X @ theta[:-1] + theta[-1]
+    plot.decision_field(z, X, y, ax=ax).set_title(title)
+    wrong = X[margins(theta, X, y) <= 0].T
+    ax.scatter(*wrong, s=70, facecolors="none", edgecolors="k")
+    names = "label -1", "label +1", "wrong side"
+    for marks, name in zip(ax.collections[-3:], names):
+        marks.set_label(name)
+    ax.legend(loc="lower right")
+
+
 untrained = np.array([1.0, -0.5, 0.0])
-picture(points, labels, untrained)
+picture(untrained, points, labels, "A border that nobody has trained")
 print(f"right: {right(untrained, points, labels):.3f} without training")
 
 # %% [markdown]
 # ## Blank 1: the logistic loss, and its slope
 #
-# The share of right answers has no slope to follow: turn the border by a hair, and it stays what it was. So we make another number small, the mean of the **logistic loss** `log(1 + exp(-s))` of every margin.
-# Write the loss and its derivative by `s`, both for whole arrays. Beware of a margin of −1000: `exp(1000)` is infinite, but the loss is not.
+# The share of right answers has no slope to follow: turn the border by a hair, and almost always it stays what it was. So we make another number small, the mean of the **logistic loss** $\log(1 + e^{-s})$ of every margin.
+# Write the loss and its derivative with respect to $s$, both for whole arrays. Beware of a margin of −1000: `exp(1000)` is too large for a float and becomes infinite, but the loss is only 1000.
 
 
 # %%
@@ -166,7 +161,7 @@ if not check(test_logistic):
 # %% [markdown]
 # ??? tip "Hint"
 #
-#     The derivative is −1 / (1 + exp(s)). For the loss, look up `np.logaddexp`: it gives log(exp(a) + exp(b)) without ever making the large number, and 1 is exp(0).
+#     The derivative is $-1 / (1 + e^{s})$. For the loss, look up `np.logaddexp(a, b)`: it gives $\log(e^a + e^b)$ without ever making the large number, and 1 is $e^0$.
 #
 # ??? success "Answer"
 #
@@ -179,17 +174,17 @@ if not check(test_logistic):
 #         return -np.exp(-np.logaddexp(0, s))
 #     ```
 #
-#     The slope is −1 / (1 + exp(s)), written with the same trick.
+#     The slope is $-1 / (1 + e^{s})$, written with the same trick.
 #
 # ## Blank 2: the gradient
 #
-# The loss of a classifier is the mean over its points of `loss(s)`, and `s = y (x · w + b)`. By the chain rule a point contributes the slope of the loss at its margin, times how its margin moves with `w` and with `b`.
+# What descends is the mean of the loss over all $n$ points, each at its margin $s = y\,(x \cdot w + b)$. By the chain rule a point contributes the slope of the loss at its margin, times how its margin moves with $w$ and with $b$.
 # Write the gradient for any loss: `slope` is the derivative of the loss, a function like the one above. Weights first, bias last, as in `theta`.
 
 
 # %%
 def gradient(theta, X, y, slope):
-    """Gradient (d + 1,) of the mean loss by theta."""
+    """Gradient (d + 1,) of the mean loss with respect to theta."""
     return ...  # your turn
 
 
@@ -224,7 +219,7 @@ if not check(test_gradient):
 # %% [markdown]
 # ??? tip "Hint"
 #
-#     The margin moves with `w` by `y x` and with `b` by `y`. Compute `pull = slope(s) * y / n` once, an array (n,); then the weights' part is a product of `pull` with `X`.
+#     The margin moves with $w$ by $y x$ and with $b$ by $y$. Compute `pull = slope(s) * y / n` once, an array of shape (n,); then the weights' part is a product of `pull` with `X`.
 #
 # ??? success "Answer"
 #
@@ -247,7 +242,7 @@ assert np.allclose(by_rule, by_differences, atol=1e-7)
 # %% [markdown]
 # ## Blank 3: batch descent
 #
-# Begin somewhere, and go against the gradient of *all* points, step after step. Return the whole path: a list of `steps + 1` arrays, the start among them.
+# Begin somewhere, and go against the gradient of *all* points, step after step: each step takes `lr` times the gradient away from the parameters; `lr` is the step size, or learning rate. Return the whole path: a list of `steps + 1` arrays, the start among them.
 
 
 # %%
@@ -302,25 +297,22 @@ if not check(test_descend):
 #         return path
 #     ```
 #
-# Now train on the clouds. `chart` draws a loss curve with letters, each curve with the first letter of its name. Look at the field: did the border find its place?
+# Now train on the clouds. Look at the loss: where does it fall fastest? And at the field: did the border find its place?
 
 
 # %%
-def chart(curves, width=34, height=9):
-    """Print curves of any lengths, from left to right; below is 0."""
-    top = max(max(curve) for curve in curves.values())
-    canvas = np.full((height, width), " ")
+def chart(curves, title, xlabel):
+    """Draw loss curves by name, each begun at 0."""
+    fig, ax = plt.subplots(figsize=(6.4, 3.2))
     for name, curve in curves.items():
-        where = np.linspace(0, len(curve) - 1, width)
-        values = np.interp(where, range(len(curve)), curve)
-        rows = np.rint((1 - values / top) * (height - 1)).astype(int)
-        canvas[rows, range(width)] = name[0]
-    for k, row in enumerate(canvas):
-        mark = {0: f"{top:.2f}", height - 1: "0.00"}.get(k, "")
-        print(f"{mark:>5} |{''.join(row)}")
+        ax.plot(curve, label=name)
+    ax.set(title=title, xlabel=xlabel, ylabel="mean loss")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend()
 
 
 def losses(path, X, y, loss):
+    """Mean loss at every point of a path."""
     return [loss(margins(theta, X, y)).mean() for theta in path]
 
 
@@ -328,22 +320,22 @@ path = descend(
     untrained, points, labels, logistic_slope, lr=0.5, steps=60
 )
 history = losses(path, points, labels, logistic)
-print("mean logistic loss, step 0 to 60")
-chart({"logistic": history})
-print(f"from {history[0]:.3f} to {history[-1]:.3f}")
+chart({"logistic": history}, "Sixty steps of descent", "step")
+print(f"mean loss from {history[0]:.3f} to {history[-1]:.3f}")
 assert history[-1] < history[0] / 2
+assert max(np.diff(history)) < 0
 
 # %%
-picture(points, labels, path[-1])
+picture(path[-1], points, labels, "The border after sixty steps")
 print(f"right: {right(path[-1], points, labels):.3f}")
 assert right(path[-1], points, labels) > 0.94
 
 # %% [markdown]
-# In a notebook of your own you can have it in colour: `from chainrule import plot`, and then `plot.decision_field(lambda X: X @ path[-1][:2] + path[-1][2], points, labels)` and `plot.loss_curves({"logistic": history})`.
+# The loss fell in every step, at first steeply. A few points stay on the wrong side, for the clouds overlap.
 #
 # ## Blank 4: mini-batches
 #
-# With many points a step on all of them is dear, and a step on a few says nearly the same. Write one **epoch**: put the points in random order, cut them into batches of `size` (the last may be smaller), and make one step on each.
+# With many points a step on all of them is dear. A step on a few costs little, and on average over random choices it goes the same way. Write one **epoch**: put the points in random order, cut them into batches of `size` (the last may be smaller), and make one step on each.
 # `rng.permutation(n)` gives a random order; a step is `descend(..., steps=1)[-1]`, or your own line.
 
 
@@ -355,17 +347,23 @@ def epoch(theta, X, y, slope, lr, size, rng):
 
 def test_epoch():
     X, y, rng = np.eye(10), np.ones(10), np.random.default_rng(0)
+    y[::2] = -1.0
     push = lambda s: -np.ones(len(s))
     ends = [
-        epoch(np.zeros(11), X, y, push, 1.0, 4, rng) for _ in range(2)
+        epoch(np.zeros(11), X, y, push, 1.0, 4, rng) for _ in range(5)
     ]
     assert ends[0] is not ..., "the epoch is still empty"
-    seen = sorted(ends[0][:-1].round(9).tolist())
-    assert min(seen) > 0, "a point was never used"
-    assert seen == [0.25] * 8 + [0.5] * 2, (
+    moved = ends[0][:-1]
+    assert np.all(moved != 0), "a point was never used"
+    assert np.array_equal(np.sign(moved), y), (
+        "a point met another point's label: X and y need one order"
+    )
+    assert sorted(abs(moved).round(9)) == [0.25] * 8 + [0.5] * 2, (
         "wanted each point once, in batches of 4, 4 and 2"
     )
-    assert not np.array_equal(*ends), "two epochs had the same order"
+    assert len({tuple(end) for end in ends}) > 1, (
+        "five epochs, and every time the same order"
+    )
     X, y = np.zeros((2, 1)), np.ones(2)
     end = epoch(np.zeros(2), X, y, lambda s: s - 1, 0.5, 1, rng)
     assert np.isclose(end[1], 0.75), (
@@ -422,14 +420,14 @@ for name, size in (("batch", 120), ("mini-batch", 10)):
     )
     curves[name] = losses(path, points, labels, logistic)
     print(f"{name}: loss {curves[name][-1]:.3f} after 20 epochs")
-chart(curves)
+chart(curves, "The same looks at the data", "epoch")
 assert curves["mini-batch"][-1] < curves["batch"][-1]
 
 # %% [markdown]
 # ## Blank 5: the hinge
 #
-# The logistic loss is never satisfied: it pulls at every point, however right it is. The **hinge** loss, the larger of 0 and `1 - s`, asks for a margin of 1 and then leaves the point alone.
-# Write it, and its slope. At `s = 1` it has a kink and no derivative; there 0 or −1 will do.
+# The logistic loss is never satisfied: it pulls at every point, however right it is. The **hinge** loss, $\max(0, 1 - s)$, asks for a margin of 1 and then leaves the point alone.
+# Write it, and its slope. At $s = 1$ it has a kink and no derivative; there −1, 0 or anything between will do.
 
 
 # %%
@@ -501,15 +499,23 @@ for name, slope in (("hinge", hinge_slope), ("logistic", logistic_slope)):
     assert share > 0.94
 
 # %%
-picture(points, labels, ends["hinge"])
-print("the field with the hinge")
+picture(ends["hinge"], points, labels, "The border of the hinge")
+w, v = (ends[name][:2] for name in ("hinge", "logistic"))
+turn = np.degrees(np.arccos(w @ v / np.linalg.norm(w) / np.linalg.norm(v)))
+print(f"between the two borders: {turn:.1f} degrees")
+near = margins(ends["hinge"], points, labels) < 1.1
+few = descend(
+    np.zeros(3), points[near], labels[near], hinge_slope, 0.1, 4000
+)[-1]
+print(f"{near.sum()} points alone give w and b: {few.round(2)}")
+assert turn < 5 and np.allclose(few, ends["hinge"], atol=0.1)
 
 # %% [markdown]
-# Two losses, and nearly the same border. The points that still pull with the hinge are those near the border or beyond it; take all others out of the data, and the best border stays where it is.
+# Two losses, and nearly the same border. With the hinge the ten points with a margin below 1.1 find it alone: a point beyond 1 has slope 0 and adds nothing to the gradient, so the other 110 may go.
 #
 # ## Real data: tumours
 #
-# Scikit-learn brings 569 tumours, each described by 30 measurements of its cells ([Street, Wolberg and Mangasarian 1993](../reference/bibliography.md#street1993)). We give the label +1 to the malignant ones, which are what one looks for.
+# Scikit-learn brings 569 tumours, each described by 30 measurements of its cell nuclei ([Street, Wolberg and Mangasarian 1993](../reference/bibliography.md#street1993)). We give the label +1 to the malignant ones, which are what one looks for.
 # What counts is the score on tumours that were **not** used for training, so a quarter of them is put aside at once.
 
 # %%
@@ -546,7 +552,7 @@ def test_standardise():
         "training columns: wanted mean 0"
     )
     assert np.allclose(mine.std(axis=0), 1), (
-        "training columns: wanted deviation 1"
+        "training columns: wanted deviation 1, as np.std computes it"
     )
     assert np.allclose(other - mine[:3], 7 / train.std(axis=0)), (
         "the rows held out must be scaled by what the training rows say"
@@ -601,24 +607,36 @@ for name, loss, slope in (
     print(f"in training, {right(path[-1], X_held, y_held):.3f} held out")
     print(f"{'':8}  held out: {missed} missed, false alarms: {alarms}")
     assert right(path[-1], X_held, y_held) > 0.93
-print("\nmean loss on the training rows, epoch 0 to 20")
-chart(curves)
+chart(curves, "Training on tumours", "epoch")
 
 # %% [markdown]
-# The two curves are not to be compared with each other, for they measure in different units; the scores are.
+# The two curves are not to be compared with each other, for they show different losses; the scores are.
+# Here are the scores $z$ of the tumours held out, by the logistic loss. What lies on the wrong side of 0 is a missed one or a false alarm.
+
+# %%
+z = X_held @ found["logistic"][:-1] + found["logistic"][-1]
+spread = {"benign": z[y_held < 0], "malignant": z[y_held > 0]}
+ax = plot.histogram(spread, bins=np.linspace(-6, 8, 29))
+ax.axvline(0, color="k", linestyle="--")
+_ = ax.set(title="Scores of the tumours held out", xlabel="score z")
+
+# %% [markdown]
+# The border need not stand at 0. If a missed tumour is worse than a false alarm, move it to the left; how far is for people to say, not for the loss.
 #
 # ## A knob: the step size
 #
 # Everything is fixed but one number. Guess first: what will a step size ten thousand times as large do to the loss, and what to the score? Then turn it, and add values of your own. The batch size is a second knob.
 
 # %%
+curves = {}
 for lr in (0.0001, 0.001, 0.01, 0.1, 1.0):
     path = train(
         X_train, y_train, logistic_slope, lr=lr, epochs=20, size=16
     )
-    loss = losses(path, X_train, y_train, logistic)[-1]
-    print(f"lr {lr:<6}  training loss {loss:.3f}", end=", ")
-    print(f"held out {right(path[-1], X_held, y_held):.3f}")
+    curves[f"lr {lr}"] = losses(path, X_train, y_train, logistic)
+    print(f"lr {lr:<6}  held out {right(path[-1], X_held, y_held):.3f}", end="")
+    print(f", training loss {curves[f'lr {lr}'][-1]:.3f}")
+chart(curves, "One knob: the step size", "epoch")
 
 # %% [markdown]
 # If you now took the step size with the best score held out, that score would no longer be honest: the rows would have helped to choose. A third part of the data, for choosing, mends that.
@@ -659,7 +677,7 @@ if not check(test_torch_loss):
 # %% [markdown]
 # ??? tip "Hint"
 #
-#     `torch.nn.functional.softplus(t)` is log(1 + exp(t)), and safe for large numbers.
+#     `torch.nn.functional.softplus(t)` is $\log(1 + e^t)$, and safe for large numbers.
 #
 # ??? success "Answer"
 #
@@ -704,4 +722,4 @@ print(f"{sum(yours.values())} of {len(yours)} blanks are yours")
 # %% [markdown]
 # ## Where to go on
 #
-# Every loop of this lab will come back in every later chapter: scores, loss, gradient, step, and a part of the data held out. What changes is the model. In the next lab, *Write your own engine*, the gradient of *any* model comes out of a machine that you write.
+# The loop of this lab comes back wherever something is trained: scores, loss, gradient, step, and a part of the data held out. What changes is the model. In the next lab, *Write your own engine*, the gradient of *any* model comes out of a machine that you write.

@@ -20,6 +20,7 @@
 # You need the ideas of [Derivatives and descent](../learning/derivatives-and-descent.md), and about thirty minutes.
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
@@ -231,3 +232,10 @@ test_forgiving()
 print(f"the walk arrives with steps below {longest_step():.4f}")
 found = descend(forgiving, steps=2000)
 print("the forgiving line: w = %.3f, b = %.3f" % tuple(found))
+
+fig, ax = plt.subplots()
+ax.plot(x, y, "o", color="C5", markersize=4, label="points")
+for name, (w, b) in (("squared", bent), ("forgiving", found)):
+    ax.plot(x, w * x + b, label=f"{name} error")
+ax.set(title="One wrong point and two losses", xlabel="$x$", ylabel="$y$")
+_ = ax.legend()

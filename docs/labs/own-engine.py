@@ -18,15 +18,17 @@
 # Nine blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that a closed box with the answer.
 # A blank that is not right yet says *not yet*, and something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
 #
-# You need [Backpropagation, layer by layer](../networks/backpropagation.md), and about an hour. [An autograd engine](../networks/engine.md) builds a larger machine of the same kind; read it afterwards, or first if you would rather see one before you build one.
+# You need [Backpropagation, layer by layer](../networks/backpropagation.md), and an hour to an hour and a half. [An autograd engine](../networks/engine.md) builds a larger machine of the same kind; read it afterwards, or first if you would rather see one before you build one.
 
 # %%
 from graphlib import TopologicalSorter
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
+from chainrule import plot
 from chainrule.torch import device
 
 
@@ -68,16 +70,23 @@ print(f"value {square.data}; a gradient of 1 becomes {pull(1.0)}")
 assert parent is x and pull(1.0) == 6.0
 
 # %% [markdown]
-# Every rule that you write will be held against centred differences, entry by entry: `check_rule` weighs the result with random numbers `G`, sends `G` into every pull, and moves every entry of every input. It serves for numbers and, later, for arrays.
+# Every rule that you write will be held against NumPy for its value and against centred differences for its pulls. `check_rule` weighs the result with random numbers `G`, sends `G` into every pull, and moves every entry of every input. It serves for numbers and, later, for arrays.
 # `borrow` makes a rule of a function of PyTorch; that is what stands in for a blank of yours.
 
 
 # %%
-def check_rule(rule, kind, *inputs, h=1e-5):
-    """Hold the pulls of a rule against centred differences."""
+def check_rule(rule, kind, like, *inputs, h=1e-5):
+    """Hold a rule against NumPy and its pulls against differences."""
     nodes = [kind(np.array(x, float)) for x in inputs]
     out = rule(*nodes)
     assert isinstance(out, kind), f"{rule.__name__} is still empty"
+    value = like(*(node.data for node in nodes))
+    assert np.shape(out.data) == np.shape(value), (
+        f"wanted shape {np.shape(value)}, got {np.shape(out.data)}"
+    )
+    assert np.allclose(out.data, value), (
+        f"wanted the value {value}, got {out.data}"
+    )
     parents = [parent for parent, _ in out.parents]
     assert parents == nodes, (
         "wanted one parent for each input, in their order"
@@ -129,7 +138,7 @@ def borrow(op, kind):
     return rule
 
 
-check_rule(borrow(torch.mul, Value), Value, 2.0, -3.0)
+check_rule(borrow(torch.mul, Value), Value, np.multiply, 2.0, -3.0)
 print("PyTorch's product passes")
 
 # %% [markdown]
@@ -150,8 +159,8 @@ def mul(x, y):
 
 
 def test_add_and_mul():
-    check_rule(add, Value, 2.0, -3.0)
-    check_rule(mul, Value, 2.0, -3.0)
+    check_rule(add, Value, np.add, 2.0, -3.0)
+    check_rule(mul, Value, np.multiply, 2.0, -3.0)
 
 
 if not check(test_add_and_mul):
@@ -161,7 +170,7 @@ if not check(test_add_and_mul):
 # %% [markdown]
 # ??? tip "Hint"
 #
-#     On paper: if x moves by a little, x + y moves by the same, and x · y by y times as much. A pull is a `lambda g: ...`, as in the square above.
+#     On paper: if $x$ moves by a little, $x + y$ moves by the same, and $x y$ by $y$ times as much. A pull is a `lambda g: ...`, as in the square above.
 #
 # ??? success "Answer"
 #
@@ -178,7 +187,7 @@ if not check(test_add_and_mul):
 #
 # ## Blank 2: tanh
 #
-# The slope of tanh is 1 − tanh², so the result that you have computed is all that the way back needs. `np.tanh` computes it.
+# The slope of $\tanh x$ is $1 - \tanh^2 x$, so the result that you have computed is all that the way back needs. `np.tanh` computes it.
 
 
 # %%
@@ -189,7 +198,7 @@ def tanh(x):
 
 def test_tanh():
     for x in (-2.0, 0.1, 0.7):
-        check_rule(tanh, Value, x)
+        check_rule(tanh, Value, np.tanh, x)
 
 
 if not check(test_tanh):
@@ -345,7 +354,7 @@ if not check(test_backward):
 #                 flow[parent] = flow.get(parent, 0.0) + pull(g)
 #     ```
 #
-# That is an engine. Give it a neuron with two inputs, tanh(w₁ x₁ + w₂ x₂ + b), and hold every gradient against a difference.
+# That is an engine. Give it a neuron with two inputs, $\tanh(w_1 x_1 + w_2 x_2 + b)$, and hold every gradient against a difference.
 
 
 # %%
@@ -364,6 +373,19 @@ for name, value in values.items():
     wanted = (ends[0] - ends[1]) / 2e-5
     print(f"{name}: engine {value.grad:+.6f}, differences {wanted:+.6f}")
     assert abs(value.grad - wanted) < 1e-8
+
+# %% [markdown]
+# Here is the graph that `order` walked along, drawn by the book's `plot.graph`: the inputs on the left, the result on the right, each with its value and its gradient.
+
+# %%
+for value in values.values():
+    value.grad = 0.0
+root = neuron(*values.values())
+backward(root)
+fig, ax = plt.subplots(figsize=(6.4, 5))
+plot.graph(root, names=values, ax=ax)
+_ = ax.set(title="A neuron, its values and its gradients")
+assert root.grad == 1
 
 # %% [markdown]
 # ## From numbers to arrays
@@ -470,8 +492,8 @@ def test_array_add_and_mul():
     rng = np.random.default_rng(1)
     for shapes in (((4, 3), (4, 3)), ((4, 3), (3,)), ((4, 1), (4, 3))):
         arrays = [rng.normal(size=shape) for shape in shapes]
-        check_rule(add, Tensor, *arrays)
-        check_rule(mul, Tensor, *arrays)
+        check_rule(add, Tensor, np.add, *arrays)
+        check_rule(mul, Tensor, np.multiply, *arrays)
 
 
 if not check(test_array_add_and_mul):
@@ -504,7 +526,7 @@ if not check(test_array_add_and_mul):
 #
 # ## Blank 7: the product of matrices
 #
-# For Z = X W with shapes (B, D), (D, M) and (B, M), the gradient `g` that arrives has the shape of Z. Both pulls are a product of `g` with the *other* input, transposed; the shapes tell where each stands.
+# In $Z = X W$ the shapes of $X$, $W$ and $Z$ are (B, D), (D, M) and (B, M), and the gradient `g` that arrives has the shape of $Z$. Both pulls are a product of `g` with the *other* input, transposed; the shapes tell where each stands.
 
 
 # %%
@@ -515,12 +537,9 @@ def matmul(x, y):
 
 def test_matmul():
     rng = np.random.default_rng(2)
-    check_rule(
-        matmul, Tensor, rng.normal(size=(4, 3)), rng.normal(size=(3, 2))
-    )
-    check_rule(
-        matmul, Tensor, rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
-    )
+    for shapes in (((4, 3), (3, 2)), ((3, 3), (3, 3))):
+        arrays = [rng.normal(size=shape) for shape in shapes]
+        check_rule(matmul, Tensor, np.matmul, *arrays)
 
 
 if not check(test_matmul):
@@ -530,7 +549,7 @@ if not check(test_matmul):
 # %% [markdown]
 # ??? tip "Hint"
 #
-#     (B, M)(M, D) gives what X needs, (D, B)(B, M) what W needs. A matrix `A` transposed is `A.T`. The check's second case is square, so that the shapes alone do not give it away.
+#     (B, M)(M, D) gives what $X$ needs, (D, B)(B, M) what $W$ needs. A matrix `A` transposed is `A.T`. The check's second case is square, so that the shapes alone do not give it away.
 #
 # ??? success "Answer"
 #
@@ -558,8 +577,8 @@ def relu(x):
 
 def test_total_and_relu():
     x = np.array([[1.5, -0.3, 0.2], [-2.0, 0.7, -0.1]])
-    check_rule(total, Tensor, x)
-    check_rule(relu, Tensor, x)
+    check_rule(total, Tensor, np.sum, x)
+    check_rule(relu, Tensor, lambda x: np.maximum(0, x), x)
 
 
 if not check(test_total_and_relu):
@@ -585,8 +604,8 @@ if not check(test_total_and_relu):
 #
 # ## Blank 9: log-softmax
 #
-# The last layer gives ten scores for each image, a row of z of shape (B, 10). **Softmax** makes probabilities of a row: `exp(z)` divided by the row's sum of `exp(z)`; the loss needs their logarithm, and that is `z - log(sum(exp(z)))`, row by row.
-# Every score of a row moves every entry of that row. On paper, with p for the probabilities, the pull is `g` minus p times the row's sum of `g`. Derive it, or at least check that it is plausible: moving all scores of a row together changes nothing.
+# The last layer gives ten scores for each image, a row of an array of shape (B, 10). **Softmax** makes probabilities of the scores $z_k$ of a row, $p_k = e^{z_k} / \sum_j e^{z_j}$; the loss needs their logarithms, $z_k - \log \sum_j e^{z_j}$, row by row.
+# Every score of a row moves every entry of that row. On paper the score $z_k$ gets $g_k - p_k \sum_j g_j$. Derive it, or at least see that it is plausible: one number added to all scores of a row changes no probability, so what the scores of a row get must sum to 0.
 # Beware of a score of 1000, as in the lab before this one: the row's largest score, taken away first, changes no probability.
 
 
@@ -598,11 +617,8 @@ def log_softmax(x):
 
 def test_log_softmax():
     x = np.random.default_rng(3).normal(size=(4, 3))
-    check_rule(log_softmax, Tensor, x)
-    sums = np.exp(log_softmax(Tensor(x)).data).sum(axis=1)
-    assert np.allclose(sums, 1), (
-        f"probabilities of the rows sum to {sums}"
-    )
+    wanted = lambda x: x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    check_rule(log_softmax, Tensor, wanted, x)
     with np.errstate(all="ignore"):
         far = log_softmax(Tensor([[1000.0, 0.0], [0.0, 0.0]]))
     wanted = [[0, -1000], [-np.log(2), -np.log(2)]]
@@ -618,7 +634,7 @@ if not check(test_log_softmax):
 # %% [markdown]
 # ??? tip "Hint"
 #
-#     Sums over a row are `.sum(axis=1, keepdims=True)`. The result holds the logarithms of p, so p is `np.exp(out)`.
+#     Sums over a row are `.sum(axis=1, keepdims=True)`. The result `out` holds the logarithms of the probabilities, so these are `np.exp(out)`.
 #
 # ??? success "Answer"
 #
@@ -631,11 +647,11 @@ if not check(test_log_softmax):
 #         return Tensor(out, [(x, pull)])
 #     ```
 #
-#     One entry is `z_j - log(sum(exp(z)))`; by `z_k` it has the slope 1 if k = j, else 0, minus `p_k`. Weigh with `g_j` and sum over j: `g_k - p_k sum(g)`.
+#     The entry $z_j - \log \sum_i e^{z_i}$ has with respect to $z_k$ the slope 1 if $k = j$, else 0, minus $p_k$. Weigh it with $g_j$ and sum over $j$: $g_k - p_k \sum_j g_j$.
 #
 # ## A network, and its loss
 #
-# All rules are there: two layers with ReLU between them, and the cross-entropy, which is minus the mean of the log-probability of the right class. The right classes enter as an array `hot` of zeros with a single 1 in each row.
+# All rules are there: two layers with ReLU between them, and the cross-entropy, which is minus the mean of the log-probability of the right class. The right classes enter as an array `hot` of zeros with a single 1 in each row. Weights begin at random, with the standard deviation $\sqrt{2 / D}$ that suits ReLU ($D$ is the number of inputs); biases begin at 0.
 # Before anything is trained, the gradient of the whole is checked as one rule with four parents.
 
 
@@ -675,10 +691,17 @@ def whole(*params):
     )
 
 
+def by_numpy(W1, b1, W2, b2):
+    """The same loss, without an engine."""
+    z = np.maximum(0, small_X @ W1 + b1) @ W2 + b2
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return -np.log(p[range(len(p)), small_y]).mean()
+
+
 rng = np.random.default_rng(4)
 small_X, small_y = rng.normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2])
 params = new_params((4, 5, 3), rng)
-check_rule(whole, Tensor, *(p.data for p in params))
+check_rule(whole, Tensor, by_numpy, *(p.data for p in params))
 print(
     sum(p.data.size for p in params), "derivatives agree with differences"
 )
@@ -686,7 +709,7 @@ print(
 # %% [markdown]
 # ## Reading digits
 #
-# Scikit-learn ships 1797 handwritten digits of 8 × 8 grey values. A quarter is held out for the test; the layers have 64, 32 and 10 numbers. Here are a 3, a 5 and an 8 in letters.
+# Scikit-learn ships 1797 handwritten digits of 8 × 8 grey values. A quarter is held out for the test; the layers have 64, 32 and 10 numbers. Here are the first ten.
 
 # %%
 images, numerals = load_digits(return_X_y=True)
@@ -694,12 +717,20 @@ images = images / 16
 shuffled = np.random.default_rng(0).permutation(len(numerals))
 held, kept = shuffled[:449], shuffled[449:]
 print(len(kept), "to train on,", len(held), "held out")
-three = [np.flatnonzero(numerals == n)[0] for n in (3, 5, 8)]
-for rows in zip(*(images[k].reshape(8, 8) for k in three)):
-    letters = [
-        "".join(" .:*#"[round(4 * v)] * 2 for v in row) for row in rows
-    ]
-    print("  ".join(letters))
+
+
+def gallery(which, names, title):
+    """Draw up to ten images of digits, each below its name."""
+    fig, axes = plt.subplots(2, 5, figsize=(6.4, 3.2))
+    fig.suptitle(title)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, k, name in zip(axes.flat, which, names):
+        ax.imshow(images[k].reshape(8, 8), cmap="gray")
+        ax.set_title(name)
+
+
+gallery(range(10), numerals, "Ten digits of the data")
 
 # %% [markdown]
 # The loop is the one of every chapter: loss, backward, step. One thing is easily forgotten: `backward` *adds* to `grad`, so the gradients must be cleared before the next step.
@@ -720,7 +751,8 @@ def accuracy(params, X, y):
 
 rng = np.random.default_rng(0)
 params = new_params((64, 32, 10), rng)
-for epoch in range(1, 16):
+history = {"loss": [], "val_loss": []}
+for epoch in range(15):
     losses = []
     for rows in np.array_split(kept[rng.permutation(len(kept))], 42):
         loss = cross_entropy(
@@ -729,12 +761,32 @@ for epoch in range(1, 16):
         backward(loss)
         step(params, lr=0.2)
         losses.append(loss.data)
-    if epoch in (1, 2, 5, 10, 15):
-        bar = "█" * round(20 * np.mean(losses))
-        share = accuracy(params, images[held], numerals[held])
-        print(f"epoch {epoch:2}: held out {share:.3f}", end=", ")
-        print(f"loss {np.mean(losses):.3f} {bar}")
-assert share > 0.95
+    history["loss"].append(np.mean(losses))
+    unseen = cross_entropy(network(params, images[held]), numerals[held])
+    history["val_loss"].append(unseen.data)
+share = accuracy(params, images[held], numerals[held])
+print(f"held out: {share:.3f} are read rightly")
+plot.loss_curves(history)
+assert share > 0.95 and history["loss"][-1] < history["loss"][0] / 10
+
+# %% [markdown]
+# The validation loss is that of the digits held out, after each epoch; the loss is the mean over an epoch's steps, which is why it begins higher.
+# Which digits were misread? Would you have read them all?
+
+# %%
+said = network(params, images[held]).data.argmax(axis=1)
+wrong = np.flatnonzero(said != numerals[held])
+names = [f"{numerals[held[k]]} read as {said[k]}" for k in wrong]
+print(f"{len(wrong)} of {len(held)} were misread")
+gallery(held[wrong], names, "Digits held out that were misread")
+
+# %% [markdown]
+# And what has the hidden layer learned to look at? Each of its 32 units weighs the pixels by a column of `W1`, which is an image, too.
+
+# %%
+columns = params[0].data.T.reshape(32, 1, 8, 8)
+fig, ax = plt.subplots(figsize=(6.4, 3.2))
+_ = plot.filters(columns, ax=ax).set(title="What 32 hidden units weigh")
 
 # %% [markdown]
 # An engine that fits on a page reads digits. Is it *right*, though, or just good enough to learn?
@@ -777,5 +829,5 @@ print(f"{sum(yours.values())} of {len(yours)} blanks are yours")
 #
 # ## Where to go on
 #
-# Turn a knob: the hidden size, the step size, or `tanh` of arrays in the place of `relu`, which is one more rule and one more check. Comment out the line in `step` that clears the gradient, and watch the loss.
-# Then compare with [the book's engine](../networks/engine.md). It computes no gradient for data that need none, keeps float32, refuses arrays that were changed behind its back, and knows many more rules; the graph, the order and the sum at a split are those that you have just written.
+# Turn a knob: the hidden size, the step size, or `tanh` in the place of `relu`; blank 2 once more, with `Tensor` for `Value`, and one more check. Comment out the line in `step` that clears the gradient, and watch the loss.
+# Then compare with [the book's engine](../networks/engine.md). It computes no gradient for data that need none, keeps float32, refuses values that were changed in place while the sweep still needs them, and knows many more rules; the graph, the order and the sum at a split are those that you have just written.

@@ -901,9 +901,7 @@ class _Windows:
         """Images x, of shape (..., H, W), with a border of that value."""
         if self.padding == (0, 0):
             return x
-        out = np.full_like(
-            x, value, shape=(*x.shape[:-2], *self.size)
-        )  # keeps the order of the axes in memory
+        out = np.full_like(x, value, shape=(*x.shape[:-2], *self.size))  # axes in memory keep their order
         out[..., *self.inside] = x
         return out
 
@@ -1085,21 +1083,21 @@ def hinge_loss(x, target, *, reduction="mean"):
 
 
 @primitive
-def binary_cross_entropy_with_logits(x, target, *, weight=1.0, reduction="mean", pos_weight=1.0):
+def binary_cross_entropy_with_logits(x, target, *, weight=None, reduction="mean", pos_weight=None):
     """Cross-entropy of a target in [0, 1] and sigmoid(x): log(1 + exp(x)) - target * x.
 
     Args:
         x: logits of any **shape**.
         target: probabilities of the same **shape**.
-        weight: factor of each loss, of a **shape** that broadcasts to that of x.
+        weight: factor of each loss, of a **shape** that broadcasts to that of x; None for 1.
         reduction: "mean" over the entries, "sum", or "none".
-        pos_weight: factor of what target, not 1 - target, costs; of a **shape** that broadcasts to that of x.
+        pos_weight: factor of what target, not 1 - target, costs; of such a **shape**, too; None for 1.
 
     Raises:
         ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
     """
     _check_same("binary_cross_entropy_with_logits", x, target)
-    target, w, pos = (np.asarray(y, x.dtype) for y in (target, weight, pos_weight))
+    target, w, pos = (np.asarray(1 if y is None else y, x.dtype) for y in (target, weight, pos_weight))
     scale, softplus = 1 + (pos - 1) * target, np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
     out, spread = _reduced(w * ((1 - target) * x + scale * softplus), reduction)
     vjp_x = lambda g: spread(g) * w * (scale * _logistic(x) - pos * target)

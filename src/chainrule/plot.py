@@ -120,11 +120,12 @@ def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> 
         raise ValueError("graph: no graph; nothing this was computed from has requires_grad=True")
     place = _layout(start, parents)
     ax = _start(ax, "Graph of the computation")
+    boxes: dict[Any, Any] = {}
     for node, at in place.items():
         box = {"boxstyle": "round", "facecolor": "none", "edgecolor": "C1" if parents(node) else "C0"}
-        ax.annotate(label(node), at, ha="center", va="center", bbox=box)
+        boxes[node] = ax.annotate(label(node), at, ha="center", va="center", bbox=box).get_bbox_patch()
         for parent in parents(node):
-            arrow = {"arrowstyle": "->", "color": "C5", "shrinkA": 18, "shrinkB": 18}
+            arrow = {"arrowstyle": "->", "color": "C5", "patchA": boxes[parent], "patchB": boxes[node]}
             ax.annotate("", at, place[parent], arrowprops=arrow)
     xs, ys = zip(*place.values(), strict=True)
     ax.set(xlim=(min(xs) - 0.5, max(xs) + 0.5), ylim=(min(ys) - 0.7, max(ys) + 0.7))

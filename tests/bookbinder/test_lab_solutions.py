@@ -8,6 +8,7 @@ import re
 import textwrap
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 from conftest import ROOT
@@ -18,6 +19,7 @@ WRONG = {
         "logistic": [
             ("return np.logaddexp(0, -s)", "return np.log(1 + np.exp(-s))"),
             ("return -np.exp(-np.logaddexp(0, s))", "return -np.exp(-np.logaddexp(0, -s))"),
+            ("return -np.exp(-np.logaddexp(0, s))", "return -np.exp(-s) / (1 + np.exp(-s))"),
         ],
         "gradient": [(" * y / len(y)", " * y"), ("pull @ X, pull.sum()", "pull @ X, pull.mean()")],
         "descend": [("theta = theta - lr *", "theta = theta + lr *"), ("= theta - lr *", "-= lr *")],
@@ -25,13 +27,20 @@ WRONG = {
             ("rng.permutation(len(y))", "rng.integers(len(y), size=len(y))"),
             ("rng.permutation(len(y))", "np.arange(len(y))"),
             ("range(0, len(y), size)", "range(0, len(y) - size + 1, size)"),
+            ("y[rows], slope", "y[k : k + size], slope"),
+            ("theta = theta - lr * gradient(theta,", "theta = theta - lr * gradient(0 * theta,"),
         ],
         "hinge": [("np.maximum(0, 1 - s)", "np.maximum(0, -s)"), ("-1.0 * (s < 1)", "1.0 * (s < 1)")],
         "standardise": [
             ("(test - mean) / deviation", "(test - test.mean(axis=0)) / test.std(axis=0)"),
             ("train.std(axis=0)", "train.var(axis=0)"),
+            ("train.mean(axis=0)", "train.mean()"),
         ],
-        "torch_loss": [("softplus(-y * z)", "softplus(-z)"), (".mean()", ".sum()")],
+        "torch_loss": [
+            ("softplus(-y * z)", "softplus(-z)"),
+            (".mean()", ".sum()"),
+            ("torch.nn.functional.softplus(-y * z)", "torch.log(1 + torch.exp(-y * z))"),
+        ],
     },
     "own-engine": {
         "add": [
@@ -54,7 +63,12 @@ WRONG = {
             ("(y, lambda g: unbroadcast(g, y.data.shape))", "(y, lambda g: g)"),
         ],
         "matmul": [("g @ y.data.T", "g @ y.data"), ("x.data.T @ g", "(g.T @ x.data)")],
-        "total": [("g * mask)", "g * x.data)"), ("g * np.ones_like(x.data)", "g")],
+        "total": [
+            ("g * mask)", "g * x.data)"),
+            ("g * np.ones_like(x.data)", "g"),
+            ("mask = x.data > 0", "mask = np.sign(x.data)"),
+            ("lambda g: g * mask", "lambda g: g * (g > 0)"),
+        ],
         "log_softmax": [
             ("p * g.sum(axis=1, keepdims=True)", "p * g"),
             ("x.data - x.data.max(axis=1, keepdims=True)", "x.data"),
@@ -97,6 +111,7 @@ def filled(cell: str, answer: str) -> str:
 
 def run(code: str, space: dict) -> None:
     exec(compile(code, "<lab>", "exec"), space)
+    plt.close("all")
 
 
 def blanks(lab: str) -> dict[int, tuple[str, str]]:
