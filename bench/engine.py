@@ -229,6 +229,22 @@ def by_hand(task):
     return step
 
 
+def products(task):
+    """The matrix products of a step and nothing else: what no engine on NumPy can save. No contender: no gradients."""
+    weights = task.arrays[::2]
+
+    def step():
+        z, inputs = task.x, []
+        for w in weights:
+            inputs.append(z)
+            z = z @ w.T
+        for w, x in zip(weights[::-1], inputs[::-1], strict=True):
+            z.T @ x
+            z = z @ w if x is not task.x else None
+
+    return step
+
+
 OURS = {
     "PyTorch": in_torch,
     "chainrule": in_chainrule,
@@ -236,6 +252,7 @@ OURS = {
     "chainrule, nn and optim": in_chainrule_nn,
     "NumPy by hand": by_hand,
 }
+PRODUCTS = "NumPy, its matrix products alone"
 OTHERS = {"torch.compile": lambda task: in_torch(task, compiled=True), **PEERS}
 STEPS = [  # name, task, what budgets ask for, and what they hope for
     ("MLP 2-16-16-1, 100 moons, hinge + L2", small_mlp, 0.25, 0.10),
@@ -303,7 +320,9 @@ def rows(chosen, seconds, peers):
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-THREADS:])
     for name, make, must, aim in chosen:
-        steps, absent = contenders(make(), peers)
+        task = make()
+        steps, absent = contenders(task, peers)
+        steps |= {PRODUCTS: products(task)} if task.kind != "cnn" else {}
         ratio = measure(steps, seconds)
         told = "   ".join(f"{who} {r:.2f}" for who, r in ratio.items())
         print(f"{name:40} {told}   must {must} aim {aim}", file=sys.stderr, flush=True)
@@ -400,7 +419,7 @@ BUSY = (
 
 def page(record):
     """The reference page of a record."""
-    rows, names = record["rows"], [*OURS, *OTHERS]
+    rows, names = record["rows"], [*OURS, PRODUCTS, *OTHERS]
     head = ["", *(r["step"] for r in rows)]
     lines = [
         ["threads", *(str(r["threads"]) for r in rows)],
