@@ -118,9 +118,8 @@ def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> 
     start = root.node if isinstance(root, Tensor) else root
     if start is None:
         raise ValueError("graph: no graph; nothing this was computed from has requires_grad=True")
-    place = _layout(start, parents)
+    place, boxes = _layout(start, parents), dict[Any, Any]()
     ax = _start(ax, "Graph of the computation")
-    boxes: dict[Any, Any] = {}
     for node, at in place.items():
         box = {"boxstyle": "round", "facecolor": "none", "edgecolor": "C1" if parents(node) else "C0"}
         boxes[node] = ax.annotate(label(node), at, ha="center", va="center", bbox=box).get_bbox_patch()
