@@ -216,7 +216,8 @@ def build(folder: Path, lab: str, allow: str = "false") -> subprocess.CompletedP
 def test_a_lab_is_a_page_with_figures_and_a_notebook_with_outputs(own_cache, tmp_path):
     """Twice the same bytes, and nothing of what mkdocs-jupyter writes around a lab."""
     lab = "# %% [markdown]\n# # A\n#\n# The slope $w$.\n#\n# ```py\n# shown = 1\n# ```\n\n"
-    lab += "# %%\nimport matplotlib.pyplot as plt\n_ = plt.subplots()[1].set(title='A circle', xlabel='x')\nprint('drawn')\n"
+    lab += "# %%\nimport matplotlib.pyplot as plt\n"
+    lab += "_ = plt.subplots()[1].set(title='A circle', xlabel='x')\nprint('drawn')\n"
     found = []
     for folder in (tmp_path / "one", tmp_path / "two"):
         done = build(folder, lab)
