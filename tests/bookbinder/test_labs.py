@@ -213,13 +213,14 @@ def build(folder: Path, lab: str, allow: str = "false") -> subprocess.CompletedP
 
 
 @pytest.mark.deep
-def test_a_lab_is_a_page_with_figures_and_a_notebook_with_outputs(own_cache, tmp_path):
-    """Twice the same bytes, and nothing of what mkdocs-jupyter writes around a lab."""
+def test_a_lab_is_a_page_with_figures_and_a_notebook_with_outputs(own_cache, tmp_path, monkeypatch):
+    """Run twice it has the same bytes, and nothing of what mkdocs-jupyter writes around a lab."""
     lab = "# %% [markdown]\n# # A\n#\n# The slope $w$.\n#\n# ```py\n# shown = 1\n# ```\n\n"
     lab += "# %%\nimport matplotlib.pyplot as plt\n"
     lab += "_ = plt.subplots()[1].set(title='A circle', xlabel='x')\nprint('drawn')\n"
     found = []
     for folder in (tmp_path / "one", tmp_path / "two"):
+        monkeypatch.setenv("BOOK_CACHE", str(folder / "cache"))
         done = build(folder, lab)
         assert done.returncode == 0, done.stderr
         site = folder / "site"
