@@ -152,7 +152,8 @@ def _proved(chapter: Chapter, data: dict) -> str:
     pairs = zip(chapter.blocks, data["blocks"], strict=True)
     states = [slot["state"] for block, slot in pairs if not block.exercise]
     skipped, drills = states.count("skipped"), len(exercises.groups(chapter))
-    facts = [f"{len(states) - skipped} blocks run", f"{skipped} skipped"]
+    ran = len(states) - skipped
+    facts = [f"{ran} block{'s' * (ran != 1)} run", f"{skipped} skipped"]
     facts += [f"{drills} exercise{'s' * (drills > 1)} checked"] if drills else []
     facts += [f"{name} {'.'.join(v.split('.')[:2])}" for name, v in data.get("versions", {}).items()]
     return ", ".join([*facts, *filter(None, (data.get("device"), data.get("date")))])
