@@ -54,7 +54,7 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
         AssertionError: if an error exceeds tol; names the input and the entry.
         ValueError: if no input has a float dtype.
 
-    Source: Baydin et al., JMLR 18 (2018), section 2.2 (central differences).
+    Source: Baydin et al., JMLR 18 (2018), section 2.1 (numerical differentiation).
     """
     rng = np.random.default_rng(seed)
     arrays = [_double(x) for x in inputs]
@@ -100,7 +100,7 @@ def hessian_vector_product(f: Function, x: Any, v: Any, eps: float = 1e-6) -> np
     Raises:
         ValueError: if v has another shape than x.
 
-    Source: Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 6 (1994), equation (2).
+    Source: Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 6 (1994).
     """
     x, v = _double(x), _double(v)
     if x.shape != v.shape:
