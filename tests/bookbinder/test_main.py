@@ -84,6 +84,16 @@ def test_sync_mends_what_the_check_reports(book, capsys):
     assert "return x" in (book / "a.md").read_text()
 
 
+def test_notebooks_of_all_pages_go_into_a_folder(book, capsys):
+    (book / "a.md").write_text(FRONT + "```python\nprint(1)\n```\n")
+    (book / "b.md").write_text(FRONT)
+    assert main(["notebooks", "--to", "out"]) == 0
+    assert capsys.readouterr().out == "1 notebooks in out/notebooks\n"
+    assert [file.name for file in Path("out/notebooks").iterdir()] == ["a.ipynb"]
+    (book / "a.md").write_text(FRONT + "```python\n1 / 0\n```\n")
+    assert main(["notebooks", "--to", "out"]) == 1 and "docs/a.md:10" in capsys.readouterr().out
+
+
 def has_worked(process: psutil.Process) -> bool:
     """Whether a process has used a second of time; one that ended since it was listed counts no more."""
     try:

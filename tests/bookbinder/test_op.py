@@ -65,6 +65,15 @@ def test_scaffold_fill_pass(engine):
     assert outcome(engine, "log1p")[0] == 1, "a wrong sign is found"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"), [([], "make op NAME=log1p\n"), (["add"], "add: give a new op a name of its own")]
+)
+def test_from_a_shell_it_says_what_it_wants(engine, arguments, said):
+    command = [sys.executable, "-m", "bookbinder.op", *arguments]
+    done = subprocess.run(command, cwd=engine, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith(said) and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["add", "Bad", "two words", ""])
 def test_a_name_that_cannot_be(engine, name):
     with pytest.raises(ValueError, match="a name of its own"):

@@ -65,6 +65,11 @@ def test_constants_have_no_tangent():
     assert jvp(lambda x: 2 * x**2, 3.0, 1.0) == (18.0, 12.0)
 
 
+def test_an_exponent_that_moves_with_its_base():
+    out, slope = jvp(lambda x: x**x, 2.0, 1.0)
+    np.testing.assert_allclose([out, slope], [4.0, 4 * (1 + np.log(2))], rtol=1e-15)
+
+
 def test_direction_of_another_shape():
     with pytest.raises(ValueError, match=r"the direction has shape \(3,\), wanted that of x, \(2,\)"):
         jvp(lambda x: x, np.ones(2), np.ones(3))

@@ -28,6 +28,15 @@ def test_data_is_copied_and_detach_shares():
     assert t.tolist() == [7, 2, 2] and not d.requires_grad
 
 
+def test_a_clone_shares_nothing_and_hands_its_gradient_on():
+    t = Tensor([1.0, 2.0], requires_grad=True)
+    c, plain = t.clone(), t.detach().clone()
+    c.data[0] = plain.data[1] = 9.0
+    assert t.tolist() == [1, 2] and c.requires_grad and not plain.requires_grad
+    (3 * c).sum().backward()
+    assert t.grad.tolist() == [3, 3]
+
+
 @pytest.mark.parametrize("number", [2, 2.5, True, np.float64(2.5), np.int64(2), np.float32(0.5)])
 @pytest.mark.parametrize("op", ["add", "sub", "mul", "div", "pow", "maximum", "minimum"])
 def test_numbers_never_upcast(op, number):

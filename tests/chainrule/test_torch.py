@@ -1,5 +1,7 @@
 """The device and what is reported of the machine."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -22,3 +24,8 @@ def test_wrong_device():
 
 def test_report_names_what_there_is():
     assert f"NumPy {np.__version__}" in report() and f"PyTorch {torch.__version__}" in report()
+
+
+def test_report_without_pytorch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert report().split("\n")[1:] == [f"NumPy {np.__version__}", "PyTorch: not installed"]

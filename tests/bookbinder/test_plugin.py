@@ -1,0 +1,81 @@
+"""The MkDocs plugin: what a build leaves in the site, how a fault ends it, and what `serve` shows instead."""
+
+import logging
+import os
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.exceptions import Abort
+
+CONFIG = """site_name: Trial
+theme: {name: material, font: false}
+markdown_extensions: [pymdownx.superfences, pymdownx.highlight, bookbinder.math, bookbinder.markdown]
+plugins:
+  - mkdocs-jupyter: {include: ["labs/*.py"], execute: true, allow_errors: false}
+  - bookbinder
+"""
+PAGE = "---\ntitle: Trial\ndescription: A trial.\n---\n# Trial\n\nText.\n\n```python\nprint(6 * 7)\n```\n\nDone.\n"
+LAB = "# %% [markdown]\n# # A lab\n\n# %%\nprint(6 * 8)\n"
+
+
+@pytest.fixture
+def site(own_cache, tmp_path, monkeypatch):
+    """Build a book whose first page has that text; gives the folder of the site."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # the labs' kernel is named there
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+    def make(text=PAGE, command="build", lab="", config=CONFIG):
+        for name, words in (("docs/index.md", text), ("docs/labs/a.py", lab), ("mkdocs.yml", config)):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            if words:
+                Path(name).write_text(words, encoding="utf-8")
+        make.config = load_config("mkdocs.yml")
+        make.config.plugins.on_startup(command=command, dirty=False)
+        build(make.config)
+        return tmp_path / "site"
+
+    return make
+
+
+def test_a_build_leaves_pages_notebooks_and_the_wheel(site):
+    folder = site(lab=LAB)
+    page, lab = ((folder / name).read_text("utf-8") for name in ("index.html", "labs/a/index.html"))
+    assert ">42" in page and ">48" in lab and "jp-" not in lab
+    finished = [page, lab, (folder / "404.html").read_text("utf-8")]
+    assert all("Content-Security-Policy" in text for text in finished), "templates are finished, too"
+    notebooks = {"notebooks/index.ipynb", "notebooks/labs/a.ipynb"}
+    assert {*ZipFile(folder / "notebooks.zip").namelist()} == notebooks
+    assert all((folder / name).is_file() for name in notebooks)
+    assert [file.suffix for file in (folder / "dist").iterdir()] == [".whl"]
+
+
+def test_a_fault_ends_a_build_at_its_line(site, caplog):
+    with caplog.at_level(logging.ERROR), pytest.raises(Abort):
+        site(PAGE.replace("6 * 7", "6 / 0") + "\n[gone](gone.md)\n")
+    assert "docs/index.md:15  the link to gone.md leads nowhere" in caplog.text
+    with caplog.at_level(logging.ERROR), pytest.raises(Abort):
+        site(PAGE.replace("6 * 7", "6 / 0"))
+    assert "docs/index.md:10  block 1 of 1  ZeroDivisionError" in caplog.text
+
+
+def test_serve_shows_the_faults_in_place_of_the_page(site):
+    page = (site(PAGE.replace("```python", "```py"), "serve") / "index.html").read_text("utf-8")
+    assert "docs/index.md:9" in page and "looks like Python and would never run" in page
+    assert "print(6 * 7)" not in page
+    page = (site(command="serve") / "index.html").read_text("utf-8")
+    assert "has faults" not in page and ">42" in page
+
+
+def test_the_repository_is_the_one_that_builds_unless_one_is_named(site, monkeypatch):
+    monkeypatch.setenv("GITHUB_REPOSITORY", "someone/fork")
+    plain = CONFIG.replace(
+        '  - mkdocs-jupyter: {include: ["labs/*.py"], execute: true, allow_errors: false}\n', ""
+    )
+    assert "https://github.com/someone/fork" in (site(config=plain) / "index.html").read_text("utf-8")
+    site(config=plain + "repo_url: https://example.org/book\n")
+    assert site.config.repo_url == "https://example.org/book"
