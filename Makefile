@@ -2,7 +2,7 @@
 # Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve test test-deep bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
+.PHONY: site serve test test-engine test-deep coverage bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -40,6 +40,13 @@ serve: $(STAMP)  ## the same, live
 test: site  ## the whole suite, every code block included
 	@echo "Testing: package, binder, every code block, and the built site"
 	@$(BIN)/python -m pytest -n auto -m 'not deep' -rs $(ARGS)
+
+test-engine: $(STAMP)  ## the engine's tests alone, without the book: make test-engine ARGS="-k log1p"
+	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule $(ARGS)
+
+coverage: site  ## how much of both packages the tests run, by branches; fails below what pyproject.toml asks
+	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule tests/bookbinder tests/project --cov --cov-report= $(ARGS)
+	@for package in chainrule bookbinder; do $(BIN)/coverage report --include="src/$$package/*" || exit 1; done
 
 test-deep: site  ## slow end-to-end proofs
 	@echo "Testing deeply: end-to-end faults, other environments, other generator"
