@@ -80,14 +80,14 @@ def _new(options) -> bool | None:
 
 
 def _into_nav(config: Path, part: str, name: str) -> None:
-    """Put a page behind the last one of its part; text, since a YAML library would lose the comments."""
-    lines = config.read_text(encoding="utf-8").split("\n")
-    rows = [n for n, line in enumerate(lines) if re.match(rf"\s+- (.*: )?{part}/", line)]
-    if rows:
-        lines.insert(rows[-1] + 1, f"      - {part}/{name}.md")
-    else:
-        at = next(n for n, line in enumerate(lines) if re.match(r"  - Contribute:", line))
-        lines[at:at] = [f"  - {part.capitalize()}:", f"      - {part}/{name}.md"]
+    """Put a page behind the last one of its part, or begin the part; a YAML library would lose the comments."""
+    lines, here = config.read_text(encoding="utf-8").split("\n"), PARTS.index(part)
+    so_far = "|".join(PARTS[: here + 1])
+    rows = [n for n, line in enumerate(lines) if re.match(rf"\s+- (.*: )?({so_far})/", line)]
+    at = rows[-1] + 1 if rows else next(n for n, row in enumerate(lines) if row.startswith("  - Contribute:"))
+    begun = rows and f"{part}/" in lines[rows[-1]]
+    head = [] if begun else [f"  - {'I II III IV V'.split()[here]} · {part.capitalize()}:"]
+    lines[at:at] = [*head, f"      - {part}/{name}.md"]
     config.write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ def {name}(x):
 '''
 ROWS = """
 # {name}: rows for every kind of input that it takes (no dimension, empty, size 1, broadcast, ties, zeros).
+# A shape is filled with normal numbers; some(*shape) is positive, for an op that is not defined everywhere.
 THEIRS["{name}"] = getattr(torch, "{name}", None)  # what PyTorch calls it
 for shape in [(), (1,), (0,), (3, 4), (2, 1, 3)]:
     row("{name}", shape)
@@ -25,8 +26,8 @@ for shape in [(), (1,), (0,), (3, 4), (2, 1, 3)]:
 TO_FILL = """{ops}:{line}  the value and its rules, and what they do in the docstring
 {cases}:{row}  its rows, and what PyTorch calls it
 src/chainrule/torch.py  its name in the table of counterparts
-docs/reference/parity.md  a row on the page of parity
-then: make test ARGS="-k {name}"; if a chapter shows it, make sync"""
+docs/reference/parity.md  a line op(…, "ops.{name}", …) beside its likes
+then: make test-engine ARGS="-k {name}", make check FILE=docs/reference/parity.md; if a chapter shows it, make sync"""
 
 
 def new(name: str, root: Path = Path()) -> str:

@@ -75,6 +75,14 @@ def test_new_writes_a_chapter_that_passes_and_enters_the_nav(book, capsys):
     assert "part/name" in capsys.readouterr().out
 
 
+def test_the_first_chapter_of_a_part_begins_it_behind_the_parts_before(book):
+    for name in ("depth/a", "networks/b", "depth/c"):
+        assert main(["new", name]) == 0
+    wanted = ["II · Networks:", "networks/b.md", "III · Depth:", "depth/a.md", "depth/c.md", "Contribute:"]
+    rows = Path("mkdocs.yml").read_text(encoding="utf-8").splitlines()
+    assert [row.strip(" -") for row in rows[3:9]] == wanted
+
+
 def test_sync_mends_what_the_check_reports(book, capsys):
     Path("src/p").mkdir(parents=True)
     Path("src/p/m.py").write_text("def f(x):\n    return x\n")

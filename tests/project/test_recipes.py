@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from bookbinder.__main__ import main
+from bookbinder.chapter import PARTS
 from conftest import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -13,7 +14,8 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 def test_every_command_of_the_recipes_is_a_target_of_make():
     named = set(re.findall(r"(?:`|^ *)make ([a-z-]+)", TEXT, re.M))
-    assert {"check", "chapter", "op", "sync", "lint", "test", "serve", "site"} <= named
+    wanted = {"check", "chapter", "op", "sync", "lint", "test", "test-engine", "coverage", "serve", "site"}
+    assert wanted <= named
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     assert named <= {*targets}
 
@@ -22,6 +24,12 @@ def test_every_file_that_it_names_exists():
     named = re.findall(r"\]\(([^)#:]+)\)|`((?:src|docs|tests)/[\w./-]+\.\w+)`", TEXT)
     files = [one or other for one, other in named if "my-chapter" not in one + other]
     assert files and [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_every_chapter_is_linked_on_the_map():
+    nav = re.findall(rf"- ((?:{'|'.join(PARTS)})/\S+\.md)", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    linked = re.findall(r"\]\((\S+\.md)", (ROOT / "docs/index.md").read_text(encoding="utf-8"))
+    assert nav and [page for page in nav if page not in linked] == []
 
 
 @pytest.fixture
