@@ -28,7 +28,7 @@ _SHELL = re.compile(r"^\s*\{?\s*\.?(sh|bash|zsh|shell)\b", re.I)
 _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
-CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
+CODE_SPAN = re.compile(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)")
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*\n", re.S | re.M)
 
 
@@ -238,14 +238,13 @@ class _Scanner:
                 return self.fault("comment.open", start + 1)
         self.i += 1
         inside = self.lines[start : self.i]
+        if inside[-1].rpartition("-->")[2].strip():
+            return self.fault("comment.not-alone", self.i)
         if len(inside) > 1:
             return self._long_comment(start, inside)
-        match = _COMMENT.match(inside[0])
-        body = match["body"].strip() if match else ""
+        body = _COMMENT.match(inside[0])["body"].strip()
         if body.lower().startswith(("pytest", "exercise", "source")):
             self._directive(start + 1, body)
-        elif not match and "pytest" in inside[0].lower():
-            self.fault("comment.not-alone", start + 1)
 
     def _long_comment(self, start: int, inside: list[str]) -> None:
         match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+wrong\s*$", inside[0])

@@ -16,9 +16,9 @@ _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _GIVE_IDS = ["toc", "attr_list", "admonition", "tables", "def_list", "pymdownx.details", "pymdownx.tabbed"]
 # What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise.
 _FORBIDDEN = re.compile(
-    r"""<\s*(script|style|iframe|object|embed|link|meta|base|form)\b
-    | <[a-z][^>]*\s(on\w+|style)\s*=
-    | <(img|video|audio|source|a)\b[^>]*\ssrc(set)?\s*=\s*["']?\s*(https?:)?//""",
+    r"""<\s*(script|style|iframe|object|embed|link|meta|base|form)\b | <[a-z][^>]*\s(on\w+|style)\s*=
+    | <(img|video|audio|source|a)\b[^>]*\ssrc(set)?\s*=\s*["']?\s*(https?:)?//
+    | (\]\(|\]:|href\s*=)\s*["'<]?\s*(javascript|vbscript|data):""",
     re.I | re.X,
 )
 
@@ -40,8 +40,9 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     prose = [(n, _without_code(line)) for n, line in chapter.prose]
     found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
     found += check_math(chapter.text, file) + _links(chapter, prose, docs)
-    forbidden = [(n, seen) for n, line in prose if "<" in line and (seen := _FORBIDDEN.search(line))]
-    found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in forbidden]
+    # The title is put into the page as it is.
+    raw = [(n, _FORBIDDEN.search(row)) for n, row in [(1, str(chapter.meta)), *prose]]
+    found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]
     if file.is_symlink() or docs.resolve() not in file.resolve().parents and docs in file.parents:
         found.append(chapter.wrong("page.outside", 1))
     return sorted(found, key=lambda fault: (fault.line, fault.message))

@@ -8,7 +8,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
 
 from bookbinder import binding, labs, postprocess, reader
-from bookbinder.page import set_page
+from bookbinder.page import fault, set_page, show
 
 log = logging.getLogger("mkdocs.plugins.bookbinder")
 
@@ -53,6 +53,8 @@ class BookbinderPlugin(BasePlugin):
             self.book.results.append(labs.render(page, config, files))
             html = page.content
         set_page(None)
+        if "<script" in html.lower():  # the policy of the page would allow what stands on it
+            raise PluginError(str(fault("page.html", show(Path(page.file.abs_src_path)), 1, seen="<script")))
         return postprocess.plain(html)
 
     def on_post_page(self, output, *, page, config):

@@ -41,6 +41,11 @@ def test_a_sound_page_has_no_fault(book):
         ('<p style="color:red">x</p>', "raw HTML that no page may have: <p style="),
         ('<p onclick="x()">x</p>', "raw HTML that no page may have: <p onclick="),
         ('<img alt="x" src="https://a.b/c.png">', "raw HTML that no page may have: "),
+        (r"\`<script>x</script>\`", "raw HTML that no page may have: <script"),
+        ("[a](javascript:x())", "raw HTML that no page may have: ](javascript:"),
+        ("[a]: <javascript:x()>", "raw HTML that no page may have: ]: <javascript:"),
+        ('<svg><a href="JavaScript:x()">a</a></svg>', "raw HTML that no page may have: href="),
+        ("<!-- a --><script>x</script>", "text behind a comment"),
     ],
 )
 def test_each_fault_is_told_at_its_line(book, line, message):
@@ -58,6 +63,12 @@ def test_what_is_no_link_of_ours_is_left_alone(book, line):
 def test_a_formula_and_a_block_are_told_together_and_sorted(book):
     said = faults(book, "# T\n\n$\\frac{1}$\n\n```py\nx\n```\n\n[a](gone.md)\n")
     assert [line for line, _ in said] == [7, 9, 13]
+
+
+@pytest.mark.parametrize("title", ["<script>x</script>", '"\\x3cscript\\x3ex"', "'<p onclick=x()>'"])
+def test_words_of_the_front_matter_hold_no_script(book, title):
+    ((line, said),) = faults(book, FRONT.replace("title: T", f"title: {title}") + "# T\n")
+    assert line == 1 and said.startswith("raw HTML that no page may have: <")
 
 
 def test_needs_name_pages_or_planned_titles(book):

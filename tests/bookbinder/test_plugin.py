@@ -63,6 +63,13 @@ def test_a_fault_ends_a_build_at_its_line(site, caplog):
     assert "docs/index.md:10  block 1 of 1  ZeroDivisionError" in caplog.text
 
 
+def test_a_script_that_the_check_took_for_code_ends_the_build(site, caplog):
+    """In raw HTML backticks mean nothing; the page's policy would allow what stands on the page."""
+    with caplog.at_level(logging.ERROR), pytest.raises(Abort):
+        site(PAGE + "\n<div>\n`<script>alert(1)</script>`\n</div>\n")
+    assert "docs/index.md:1  raw HTML that no page may have: <script" in caplog.text
+
+
 def test_serve_shows_the_faults_in_place_of_the_page(site):
     page = (site(PAGE.replace("```python", "```py"), "serve") / "index.html").read_text("utf-8")
     assert "docs/index.md:9" in page and "looks like Python and would never run" in page
