@@ -45,8 +45,8 @@ test-engine: $(STAMP)  ## the engine's tests alone, without the book: make test-
 	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule $(ARGS)
 
 coverage: site  ## how much of both packages the tests run, by branches; fails below what pyproject.toml asks
-	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule tests/bookbinder tests/project --cov --cov-report= $(ARGS)
-	@for package in chainrule bookbinder; do $(BIN)/coverage report --include="src/$$package/*" || exit 1; done
+	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule tests/bookbinder tests/project --cov --cov-report= $(ARGS); \
+	failed=$$?; for package in chainrule bookbinder; do $(BIN)/coverage report --include="src/$$package/*" || failed=1; done; exit $$failed
 
 test-deep: site  ## slow end-to-end proofs
 	@echo "Testing deeply: end-to-end faults, other environments, other generator"
