@@ -153,6 +153,33 @@ def test_a_page_that_was_not_run_is_an_error(convert, monkeypatch):
         markdown.markdown("# T\n", extensions=[makeExtension()])
 
 
+def test_a_text_that_something_changed_before_is_an_error_at_its_block(convert):
+    convert()
+    with pytest.raises(PageError, match="the text was changed before its blocks were found") as caught:
+        markdown.markdown("# T\n\nAnother text.\n", extensions=[makeExtension()])
+    assert (caught.value.file, caught.value.line) == ("docs/part/page.md", 26)
+
+
+def test_the_part_of_an_exercise_is_named_above_its_block(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "docs/page.md"
+    file.parent.mkdir()
+    blocks = "".join(
+        f"<!-- exercise: e {role} -->\n```python\n{role} = 1\n```\n\n" for role in ("starter", "solution")
+    )
+    file.write_text(f"---\ntitle: T\ndescription: D.\n---\n# T\n\n{blocks}")
+    chapter = load(file)
+    data = {"blocks": [{"state": "run", "outputs": []} for _ in chapter.blocks]}
+    monkeypatch.setitem(runner.latest, chapter.path, runner.Result(chapter, data))
+    set_page(file, file.read_text())
+    page = markdown.markdown(
+        file.read_text().split("---\n", 2)[2], extensions=["fenced_code", makeExtension()]
+    )
+    set_page(None)
+    assert page.index("Your turn") < page.index("starter = 1") < page.index("solution = 1")
+    assert page.count("Your turn") == 1 and "exercise:" not in page
+
+
 def test_figures_are_written_by_content_and_pruned(tmp_path, own_cache):
     names = [cache.write_figure(content, "svg") for content in (b"<svg/>", b"<svg id='d'/>")]
     assert publish({"figures": names}, tmp_path) == set(names)
