@@ -281,3 +281,10 @@ def test_one_cycle_ends():
         schedule.step()
     with pytest.raises(RuntimeError, match="10 steps is over"):
         schedule.step()
+
+
+def test_an_optimiser_shows_the_options_of_its_groups():
+    p, q = Tensor([1.0], requires_grad=True), Tensor([2.0], requires_grad=True)
+    shown = repr(optim.SGD([{"params": [p]}, {"params": [q], "lr": 0.5}], lr=0.1, momentum=0.9)).split("\n")
+    assert [row.split(", ")[0] for row in shown] == ["SGD(lr=0.1", "SGD(lr=0.5"]
+    assert all("momentum=0.9" in row and "params" not in row for row in shown)
