@@ -85,7 +85,10 @@ BODIES = {
         [(7, "a comment behind text: tools disagree on what is in it")],
     ),
     "cont-behind-text": (f"Text {CONT}\n", [(7, "a comment behind text: tools disagree on what is in it")]),
-    "text-behind-cont": (f"{CONT} text\n", [(7, "text behind a comment: a comment stands alone on its lines")]),
+    "text-behind-cont": (
+        f"{CONT} text\n",
+        [(7, "text behind a comment: a comment stands alone on its lines")],
+    ),
     "long-directive": ("<!-- source:\nchainrule.ops.relu -->\n", [(7, "a directive over several lines")]),
     # Directives
     "unknown-word": (
