@@ -281,7 +281,8 @@ def contenders(task, peers):
         except Exception as error:  # whatever another engine may raise where it cannot run
             if who in OURS:
                 raise
-            absent[who] = f"did not run here ({error})".splitlines()[0][:80]
+            reason = str(error).partition("\n")[0][:60] or type(error).__name__
+            absent[who] = f"did not run here ({reason})"
             continue
         for a, b in zip(grads, wanted, strict=True):
             np.testing.assert_allclose(np.asarray(a), b, rtol=1e-3, atol=1e-5, err_msg=who)
