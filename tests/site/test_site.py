@@ -87,3 +87,11 @@ def test_narrow_after_turning_the_page_the_new_menu_is_closed_to_the_tab_key(vis
     page.wait_for_url(lambda url: url != f"{visit.server.url}/")
     page.wait_for_function("() => document.querySelector('.md-sidebar--primary').inert")
     assert visit.faults() == []
+
+
+def test_numbers_of_lines_stand_level_with_their_lines(visit):
+    page = visit.open(next(path for path in PAGES if path.endswith("/api/nn/")))
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    steps = page.evaluate("""() => ['.linenodiv pre', '.highlighttable .code code'].map(
+      where => getComputedStyle(document.querySelector(where)).lineHeight)""")
+    assert steps[0] == steps[1]
