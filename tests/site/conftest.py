@@ -166,7 +166,20 @@ class Visit:
         self.page.emulate_media(color_scheme=scheme)
         if self.page.url.startswith("http"):
             name = {"light": "default", "dark": "slate"}[scheme]
-            self.page.wait_for_function("name => document.body.dataset.mdColorScheme === name", arg=name)
+            # A busy browser may draw nothing for long, and a page hears of another scheme when it is drawn.
+            for _ in range(3):
+                if self._has(name):
+                    return
+                self.page.screenshot()
+            raise AssertionError(f"the page does not follow the system's scheme, {scheme}")
+
+    def _has(self, name: str) -> bool:
+        """Whether the page takes on a scheme within fifteen seconds."""
+        for _ in range(150):
+            if self.page.evaluate("document.body.dataset.mdColorScheme") == name:
+                return True
+            self.page.wait_for_timeout(100)
+        return False
 
     def faults(self) -> list[str]:
         """Errors of the console and the network, and refusals of the page's own policy."""
