@@ -751,13 +751,18 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
         return frame.scatter(parts, g.dtype)
 
     def vjp_weight(g):
-        out = frame.columns(x, groups).swapaxes(1, 2) @ frame.rows(g, groups)
+        columns = frame.columns(x, groups) if kept is None else kept
+        out = columns.swapaxes(1, 2) @ frame.rows(g, groups)
         return out.reshape(filters.shape).transpose(0, 3, 2, 1).reshape(weight.shape)
 
-    out = frame.columns(x, groups) @ filters.reshape(groups, -1, size[1])
-    out = out.swapaxes(0, 1).reshape(*frame.shape, len(weight))
+    columns = frame.columns(x, groups)
+    out = columns @ np.ascontiguousarray(filters.reshape(groups, -1, size[1]))
+    kept = columns if columns.size <= out.size else None  # larger ones are made anew rather than kept
+    out = np.ascontiguousarray(out.swapaxes(0, 1)).reshape(*frame.shape, len(weight))
     if bias is not None:
-        out += bias
+        pixels = math.prod(frame.shape[1:])
+        images = out.reshape(len(x), pixels * len(weight))  # to add to few long rows is faster
+        images += np.tile(bias, pixels)
     return out.transpose(0, 3, 1, 2), vjp_x, vjp_weight, lambda g: _column_sums(frame.rows(g, 1)[0])
 
 
@@ -809,13 +814,12 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
 
     def vjp(g):
-        grad, free, like = np.zeros_like(image, g.dtype), np.ones_like(out, bool), np.empty_like(out, g.dtype)
-        like[...] = g  # laid out in memory as the image is
+        grad, left = np.zeros_like(image, g.dtype), np.empty_like(out, g.dtype)
+        left[...] = g  # what has not found its place yet; in memory it lies as the image does
         for at in frame.places:
-            first = free & (image[..., *at] == out)
-            part = like * first
+            part = left * (image[..., *at] == out)
             grad[..., *at] = part if frame.apart else grad[..., *at] + part
-            free ^= first
+            left -= part
         return grad[..., *frame.inside]
 
     return out, vjp
@@ -908,16 +912,14 @@ class _Windows:
     def columns(self, x, groups):
         """What each window sees as one row, for each group: (G, B H' W', kh kw C/G)."""
         pixels = self.bordered(x, 0).transpose(0, 2, 3, 1)
-        if x.shape[1] < 4:  # a column at a time: rows of the image are longer runs in memory than pixels
-            out = np.empty((*self.shape, len(self.places), x.shape[1]), x.dtype)
-            for k, at in enumerate(self.places):
-                out[..., k, :] = pixels[:, *at]
-        else:  # all windows at once: a view in which they overlap, and one copy of it
-            _, h, w, _ = pixels.strides
-            steps = np.multiply(self.stride + self.dilation, (h, w, h, w)).tolist()
-            strides = (pixels.strides[0], *steps, pixels.strides[3])
-            view = as_strided(pixels, (*self.shape, *self.kernel, x.shape[1]), strides, writeable=False)
-            out = view.reshape(*self.shape, len(self.places), x.shape[1])
+        image, h, w, channel = pixels.strides
+        steps = np.multiply(self.stride + self.dilation, (h, w, h, w)).tolist()
+        shape = (*self.shape, *self.kernel, x.shape[1])  # a view, in which windows overlap
+        out = as_strided(pixels, shape, (image, *steps, channel), writeable=False)
+        if x.shape[1] < 4:  # a copy by columns: rows of an image are longer runs in memory than pixels
+            turn = (3, 4, 5, 0, 1, 2)
+            out = np.ascontiguousarray(out.transpose(turn)).transpose(turn)
+        out = out.reshape(*self.shape, len(self.places), x.shape[1])
         return self._grouped(out, groups)
 
     def rows(self, g, groups):
@@ -1125,57 +1127,55 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
     Source: Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3; label smoothing: Szegedy et
     al., Rethinking the Inception Architecture, 2016, section 7.
     """
-    target = np.asarray(target)
-    rule = _entropy_of_labels if target.dtype.kind in "iub" else _entropy_of_probabilities
-    labels = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
-    wanted = labels if rule is _entropy_of_labels else x.shape
-    if x.ndim == 0 or target.shape != wanted:
+    target, dim = np.asarray(target), int(x.ndim > 1)
+    hard, labels = target.dtype.kind in "iub", x.shape[:dim] + x.shape[2:]
+    if x.ndim == 0 or target.shape != (labels if hard else x.shape):
         wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"
         raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
-    if weight is not None and np.shape(weight) != x.shape[x.ndim > 1 :][:1]:
+    if weight is not None and np.shape(weight) != x.shape[dim:][:1]:
         raise ValueError(f"cross_entropy: weight has shape {np.shape(weight)}, wanted one for each class")
-    return rule(x, target, weight, reduction, label_smoothing, ignore_index)
+    if hard and x.ndim == 2 and weight is None and not label_smoothing and ignore_index not in target:
+        return _entropy_of_labels(x, target, reduction)
+    classes, w = np.arange(x.shape[dim]), np.asarray(1 if weight is None else weight, x.dtype)
+    classes, w = (y.reshape(-1, *[1] * (x.ndim - dim - 1)) for y in (classes, w))  # along the axis of classes
+    kept, count = 1, None
+    if hard:
+        _check_range("cross_entropy: label", target[target != ignore_index], classes.size, ValueError)
+        kept = np.expand_dims(target != ignore_index, dim)
+        target = kept & (np.expand_dims(target, dim) == classes)
+        count = float((w * target).sum())
+    q = kept * w * (target.astype(x.dtype) * (1 - label_smoothing) + label_smoothing / classes.size)
+    out, vjp_x, vjp_q = _entropy_of_probabilities(x, q, dim, reduction, count)
+    return out, vjp_x, lambda g: vjp_q(g) * w * (1 - label_smoothing)
 
 
-def _entropy_of_labels(x, labels, weight, reduction, smoothing, ignore_index):
-    plain, dim, shape, flat = x.ndim == 2, int(x.ndim > 1), labels.shape, labels.ravel()
-    rows = x if plain else np.moveaxis(x, dim, -1).reshape(labels.size, x.shape[dim])
-    ignored = np.flatnonzero(flat == ignore_index)
-    flat = np.where(flat == ignore_index, 0, flat) if len(ignored) else flat
-    _check_range("cross_entropy: label", flat, classes := rows.shape[1], ValueError)
-    at, w = (np.arange(len(flat)), flat), 1 if weight is None else np.asarray(weight, x.dtype)
-    own, each = (1 if weight is None else w[flat]) * (1 - smoothing), w * (smoothing / classes)
-    both = 1 if weight is None else own + each.sum()  # what the label and all classes count together
-    z = rows - np.ascontiguousarray(rows.T).max(0)[:, None]  # rows.max(1) is slow where rows are short
+def _entropy_of_labels(x, labels, reduction):
+    """The plain case, of one label for each row of x."""
+    _check_range("cross_entropy: label", labels, x.shape[1], ValueError)
+    at = np.arange(len(x)), labels
+    z = x - np.ascontiguousarray(x.T).max(0)[:, None]  # x.max(1) is slow where rows are short
     p = np.exp(z)
     total = p.dot(_ones(p.shape[1], p.dtype))
-    losses = both * np.log(total) - own * z[at]
-    losses = losses - (z * each).sum(1) if smoothing else losses
-    losses[ignored] = 0
-    count = len(flat) - len(ignored) if weight is None else float(np.delete(w[flat], ignored).sum())
-    out, spread = _reduced(losses.reshape(shape), reduction, count)
+    out, spread = _reduced(np.log(total) - z[at], reduction)
 
     def vjp(g):
-        scale = spread(g).ravel()  # one number for all rows, or one for each
-        out = p * (both * scale / total)[:, None]
-        out = out - scale[:, None] * each if smoothing else out
-        out[at] -= scale * own
-        out[ignored] = 0
-        return out if plain else np.moveaxis(out.reshape(*shape, classes), -1, dim)
+        scale = spread(g)
+        out = p * (scale / total)[:, None]
+        out[at] -= scale
+        return out
 
     return out, vjp
 
 
-def _entropy_of_probabilities(x, target, weight, reduction, smoothing, _):
-    dim = int(x.ndim > 1)
-    w = 1 if weight is None else np.reshape(np.asarray(weight, x.dtype), (-1, *[1] * (x.ndim - dim - 1)))
+def _entropy_of_probabilities(x, q, dim, reduction, count):
+    """-sum(q * log(softmax(x))) along dim, and the VJPs of x and q."""
     z = x - x.max(dim, keepdims=True)
     log_p = z - np.log(np.exp(z).sum(dim, keepdims=True))
-    q = w * (target * (1 - smoothing) + smoothing / x.shape[dim])
-    out, spread = _reduced(-(q * log_p).sum(dim), reduction)
-    grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), x.shape[:1] * dim + x.shape[2:]), dim)
+    counted = np.where(q == 0, 0, log_p)  # 0 * -inf is 0 here
+    out, spread = _reduced(-(q * counted).sum(dim), reduction, count)
+    grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), x.shape[:dim] + x.shape[dim + 1 :]), dim)
     vjp_x = lambda g: grow(g) * (np.exp(log_p) * q.sum(dim, keepdims=True) - q)
-    return out, vjp_x, lambda g: grow(g) * (smoothing - 1) * w * log_p
+    return out, vjp_x, lambda g: -grow(g) * log_p
 
 
 def _reduced(losses, reduction, count=None):

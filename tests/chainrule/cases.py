@@ -419,6 +419,7 @@ for x, w, bias, options in [
     ((2, 2, 7, 6), (3, 2, 3, 2), True, {"stride": 2}), ((2, 2, 7, 6), (3, 2, 3, 2), True, {"stride": (2, 3), "padding": (2, 1)}),
     ((1, 2, 7, 8), (3, 2, 2, 3), True, {"dilation": 2}), ((1, 2, 9, 8), (3, 2, 2, 3), False, {"dilation": (3, 2), "stride": 2, "padding": 2}),
     ((2, 4, 5, 5), (6, 2, 3, 3), True, {"groups": 2, "padding": 1}), ((2, 3, 5, 5), (6, 1, 3, 3), True, {"groups": 3, "stride": 2}),
+    ((2, 3, 4, 5), (3, 1, 2, 2), True, {"groups": 3}),
     ((2, 4, 6, 5), (4, 1, 2, 2), False, {"groups": 4, "dilation": 2, "padding": 1}), ((0, 2, 4, 4), (3, 2, 2, 2), True, {}),
     ((2, 2, 3, 3), (1, 2, 3, 3), True, {}), ((1, 1, 4, 4), (2, 1, 1, 1), True, {"stride": 3}),
 ]:  # fmt: skip
