@@ -14,6 +14,7 @@ from chainrule.init import Generator, generator_or_shared
 from chainrule.tensor import Tensor, wrap
 
 Pair = tuple[np.ndarray, np.ndarray]
+_SHIPPED = resources.files("chainrule") / "datasets"
 
 
 def _shuffled(x: np.ndarray, y: np.ndarray, rng: Generator) -> Pair:
@@ -120,16 +121,6 @@ def polynomial(n: int = 40, coefficients: Any = (0.0, -1.0, 0.0, 1.0), noise: fl
     return x.astype(np.float32), y.astype(np.float32)
 
 
-# Heights of a pen that draws each digit from left to right, as published with MNIST-1D.
-_STROKES = """
-    5 6 6.5 6.75 7 7 7 7 6.75 6.5 6 5   5 3 3 3.4 3.8 4.2 4.6 5 5.4 5.8 5 5
-    5 6 6.5 6.5 6 5.25 4.75 4 3.5 3.5 4 5   5 6 6.5 6.5 6 5 5 6 6.5 6.5 6 5
-    5 4.4 3.8 3.2 2.6 2.6 5 5 5 5 5 5   5 3 3 3 3 5 6 6.5 6.5 6 4.5 5
-    5 4 3.5 3.25 3 3 3 3 3.25 3.5 4 5   5 7 7 6.6 6.2 5.8 5.4 5 4.6 4.2 5 5
-    5 4 3.5 3.5 4 5 5 4 3.5 3.5 4 5   5 4 3.5 3.5 4 5 5 5 5 4.7 4.3 5
-"""
-
-
 def mnist1d(n: int = 5000, test_size: float = 0.2, generator: Generator | None = None) -> tuple[Pair, Pair]:
     """MNIST-1D: ten digits as curves of 40 numbers, stretched, moved, bent and noisy.
 
@@ -148,7 +139,8 @@ def mnist1d(n: int = 5000, test_size: float = 0.2, generator: Generator | None =
     with the constants of the code published with it.
     """
     rng = generator_or_shared(generator)
-    heights = np.array(_STROKES.split(), float).reshape(10, 12)
+    # Heights of a pen that draws each digit from left to right, (10, 12), as published with MNIST-1D.
+    heights = np.loadtxt((_SHIPPED / "mnist1d.txt").read_text(encoding="ascii").splitlines())
     heights = (heights - heights.mean(1, keepdims=True)) / heights.std(1, keepdims=True)
     y = np.arange(n) % 10
     curves = np.pad((heights - heights[:, :1]) / 6 + 1e-8, [(0, 0), (0, 61)])[y]
@@ -208,13 +200,9 @@ def diabetes() -> Pair:
     return _bundled("diabetes", numbers=True)
 
 
-def _shipped(name: str) -> Any:
-    return resources.files("chainrule") / "datasets" / name
-
-
 def names() -> list[str]:
     """The 5,163 first names of the 1990 census of the United States, in small letters and alphabetical order."""
-    return _shipped("first_names.txt").read_text(encoding="ascii").split()
+    return (_SHIPPED / "first_names.txt").read_text(encoding="ascii").split()
 
 
 FASHION = tuple("T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot".split(","))
@@ -229,7 +217,7 @@ def fashion_mnist() -> tuple[Pair, Pair]:
 
     Source: Xiao, Rasul and Vollgraf, Fashion-MNIST, 2017 (arXiv:1708.07747).
     """
-    with _shipped("fashion_mnist.npz").open("rb") as file, np.load(file) as saved:
+    with (_SHIPPED / "fashion_mnist.npz").open("rb") as file, np.load(file) as saved:
         parts = [(saved[f"x_{part}"], saved[f"y_{part}"]) for part in ("train", "test")]
     train, test = ((x[:, None].astype(np.float32) / 255, y.astype(np.int64)) for x, y in parts)
     return train, test

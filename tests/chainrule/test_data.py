@@ -102,6 +102,7 @@ def test_names():
 
 HASHES = {"x_train": "c407c19496b306f5", "y_train": "630a374d65ffe2f3", "x_test": "8d46efb2efae7259",
           "y_test": "86fea14d645de73e"}  # fmt: skip
+STROKES = "106c542e969e2df5"
 
 
 def test_fashion_mnist():
@@ -115,6 +116,8 @@ def test_shipped_files_are_what_data_md_says():
     folder = ROOT / "src/chainrule/datasets"
     with np.load(folder / "fashion_mnist.npz") as saved:
         assert {k: hashlib.sha256(saved[k].tobytes()).hexdigest()[:16] for k in saved} == HASHES
+    strokes = np.loadtxt(folder / "mnist1d.txt")
+    assert strokes.shape == (10, 12) and hashlib.sha256(strokes.tobytes()).hexdigest()[:16] == STROKES
     text = (ROOT / "DATA.md").read_text()
     for file in folder.iterdir():
         assert file.stat().st_size < 3.5e6
