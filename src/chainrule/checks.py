@@ -3,7 +3,7 @@
 A check that fails raises AssertionError and says where: in which input, at which entry, by how much.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,9 @@ from chainrule.tensor import Tensor
 Function = Callable[..., Any]
 
 
-def _scalar(f: Function, weights: np.ndarray | None, arrays: list[np.ndarray]) -> float:
-    """The number that f gives for these inputs; an output of several entries is weighed with `weights`."""
-    out = f(*(Tensor(x) for x in arrays))
-    value = np.asarray(out.data if isinstance(out, Tensor) else out)
-    return float(value.sum() if weights is None else (value * weights).sum())
+def _weighed(f: Function, weights: np.ndarray, arrays: list[np.ndarray]) -> float:
+    """The number that f gives for these inputs: the sum of its output's entries, each times its weight."""
+    return float((f(*map(Tensor, arrays)).numpy() * weights).sum())
 
 
 def _analytic(f: Function, weights: np.ndarray | None, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -27,9 +25,10 @@ def _analytic(f: Function, weights: np.ndarray | None, arrays: list[np.ndarray])
     return [np.zeros(x.shape) if x.grad is None else x.grad.numpy() for x in tensors]
 
 
-def _double(x: Any) -> np.ndarray:
-    x = np.array(x.data if isinstance(x, Tensor) else x)
-    return x.astype(np.float64) if x.dtype.kind == "f" else x
+def _copy(x: Any, dtype: Any = np.float64) -> np.ndarray:
+    """An array of its own; one of floats is cast to dtype."""
+    x = np.array(x)
+    return x.astype(dtype) if x.dtype.kind == "f" else x
 
 
 def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, seed: int = 0) -> float:
@@ -57,17 +56,17 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
     Source: Baydin et al., JMLR 18 (2018), section 2.1 (numerical differentiation).
     """
     rng = np.random.default_rng(seed)
-    arrays = [_double(x) for x in inputs]
+    arrays = [_copy(x) for x in inputs]
     free = [i for i, x in enumerate(arrays) if x.dtype.kind == "f"]
     if not free:
         raise ValueError("check_grad: no input has a float dtype, so there is nothing to differentiate")
-    out = f(*(Tensor(x) for x in arrays))
-    weights = None if out.size == 1 else rng.standard_normal(out.shape)
-    grads = _analytic(f, weights if weights is not None else np.ones(out.shape), arrays)
+    out = f(*map(Tensor, arrays))
+    weights = np.ones(out.shape) if out.size == 1 else rng.standard_normal(out.shape)
+    grads = _analytic(f, weights, arrays)
 
     def compare(where: str, steps: dict[int, np.ndarray]) -> float:
         def at(h: float) -> float:
-            return _scalar(f, weights, [x + h * steps[i] if i in steps else x for i, x in enumerate(arrays)])
+            return _weighed(f, weights, [x + h * steps[i] if i in steps else x for i, x in enumerate(arrays)])
 
         got = sum(float((grads[i] * v).sum()) for i, v in steps.items())
         wanted = (at(eps) - at(-eps)) / (2 * eps)
@@ -102,7 +101,7 @@ def hessian_vector_product(f: Function, x: Any, v: Any, eps: float = 1e-6) -> np
 
     Source: Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 6 (1994).
     """
-    x, v = _double(x), _double(v)
+    x, v = _copy(x), _copy(v)
     if x.shape != v.shape:
         raise ValueError(f"hessian_vector_product: v has shape {v.shape}, wanted that of x, {x.shape}")
     ahead, behind = (_analytic(f, None, [x + step * v])[0] for step in (eps, -eps))
@@ -152,33 +151,28 @@ def differences_to_torch(ours: Function, theirs: Function, *inputs: Any, dtype: 
     """
     import torch
 
-    arrays = [x.astype(dtype) if x.dtype.kind == "f" else x for x in map(_double, inputs)]
-    mine = [Tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
-    yours = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
+    arrays = {f"input {i}": _copy(x, dtype) for i, x in enumerate(inputs)}
+    mine = {name: Tensor(x, requires_grad=x.dtype.kind == "f") for name, x in arrays.items()}
+    yours = {name: torch.tensor(x, requires_grad=x.dtype.kind == "f") for name, x in arrays.items()}
     values, rng = [0.0], np.random.default_rng(seed)
-    for out, wanted in zip(_flat(ours(*mine)), _flat(theirs(*yours)), strict=True):
+    for out, wanted in zip(_flat(ours(*mine.values())), _flat(theirs(*yours.values())), strict=True):
         values.append(_difference("the value", out.numpy(), wanted.detach().cpu().numpy()))
         if wanted.requires_grad:
             g = np.asarray(rng.standard_normal(out.shape), dtype=out.dtype)
             out.backward(g, retain_graph=True)
             wanted.backward(torch.tensor(g), retain_graph=True)
     found = {"the value": max(values)}
-    for name, x, y in _named(ours, theirs, mine, yours):
+    for kind in ("named_parameters", "named_buffers") if hasattr(ours, "named_parameters") else ():
+        mine |= dict(getattr(ours, kind)())
+        yours |= dict(getattr(theirs, kind)())
+    for name, x in mine.items():
+        y = yours[name]
         if y.grad is not None:
             got = np.zeros(x.shape, x.dtype) if x.grad is None else x.grad.numpy()
             found[f"the gradient of {name}"] = _difference(name, got, y.grad.cpu().numpy())
         elif not x.requires_grad:  # batch norm has moved its buffers
             found[name] = _difference(name, x.numpy(), y.detach().cpu().numpy())
     return found
-
-
-def _named(ours: Any, theirs: Any, mine: list[Any], yours: list[Any]) -> Iterator[tuple[str, Any, Any]]:
-    """What may have changed: inputs, and of a Module parameters and buffers, with their names."""
-    for i, pair in enumerate(zip(mine, yours, strict=True)):
-        yield f"input {i}", *pair
-    for kind in ("named_parameters", "named_buffers") if hasattr(ours, "named_parameters") else ():
-        named = dict(getattr(theirs, kind)())
-        yield from ((name, x, named[name]) for name, x in getattr(ours, kind)())
 
 
 def _flat(out: Any) -> list[Any]:
