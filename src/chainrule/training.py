@@ -5,10 +5,9 @@ tensors.
 """
 
 import json
-import math
-import os
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,7 +80,7 @@ class Trainer:
     progress: bool = True
     batch_size: int = 32
     generator: np.random.Generator | None = None
-    history: History = field(default_factory=dict)
+    history: History = field(default_factory=lambda: {"loss": []})
     best: dict[str, Any] | None = None
 
     def run(self) -> History:
@@ -96,16 +95,13 @@ class Trainer:
         stop = self.early_stopping = EarlyStopping(stop) if isinstance(stop, int) else stop
         if self.checkpoint and Path(self.checkpoint).exists():
             self.restore(self.load())
-        bar = _bar(self)
-        try:
-            while len(self.history.setdefault("loss", [])) < self.epochs and not (stop and stop.done):
+        with closing(_bar(self)) as bar:
+            while len(self.history["loss"]) < self.epochs and not (stop and stop.done):
                 self.epoch(bar)
                 if self.checkpoint:
                     part = Path(f"{self.checkpoint}.part")
                     self.save(part)
-                    os.replace(part, self.checkpoint)  # all or nothing: what was there survives a crash
-        finally:
-            bar.close()
+                    part.replace(self.checkpoint)  # all or nothing: what was there survives a crash
         if self.best is not None:
             self.model.load_state_dict(self.best)
         return self.history
@@ -225,7 +221,7 @@ class Trainer:
 
 
 def _finite(value: float, where: str) -> float:
-    if not math.isfinite(value):
+    if not np.isfinite(value):
         hint = "try a smaller learning rate or clip_norm, and look for a logarithm of 0 or a division by 0"
         raise RuntimeError(f"fit: the loss is {value} in {where}: {hint}")
     return value
@@ -234,11 +230,10 @@ def _finite(value: float, where: str) -> float:
 def _bar(run: Trainer) -> Any:
     """A progress bar over the batches of all epochs; one that shows nothing if it is not wanted or tqdm missing."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # in a notebook without widgets tqdm complains, and works
+        with warnings.catch_warnings(action="ignore"):  # tqdm complains of missing widgets, and works
             from tqdm.auto import tqdm
     except ImportError:
         return SimpleNamespace(**dict.fromkeys(("update", "set_postfix", "close"), lambda *_: None))
     size = len(run.data) if hasattr(run.data, "__len__") else 0
-    about = {"total": size * run.epochs or None, "initial": size * len(run.history.get("loss", ()))}
+    about = {"total": size * run.epochs or None, "initial": size * len(run.history["loss"])}
     return tqdm(**about, desc="fit", unit="batch", disable=not run.progress)
