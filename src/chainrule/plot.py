@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autograd import no_grad
+from chainrule.autograd import Node, no_grad
 from chainrule.tensor import Tensor
 
 
@@ -95,8 +95,7 @@ def filters(weight: Any, columns: int = 8, ax: Any = None) -> Any:
     """The filters of a convolution side by side, all on one scale; **shape** (O, C, kh, kw), means over C."""
     images = np.asarray(weight).mean(1)
     framed = np.pad(images, [(0, -len(images) % columns), (0, 1), (0, 1)], constant_values=np.nan)
-    _, high, wide = framed.shape
-    canvas = framed.reshape(-1, columns, high, wide).swapaxes(1, 2).reshape(-1, columns * wide)
+    canvas = np.block([[*framed[i : i + columns]] for i in range(0, len(framed), columns)])
     ax = _start(ax, f"{len(images)} filters")
     ax.axis("off")
     ax.figure.colorbar(ax.imshow(canvas), ax=ax, label="weight", shrink=0.7)
@@ -114,16 +113,16 @@ def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> 
     Raises:
         ValueError: if root is a Tensor without a graph.
     """
-    parents, label = _reader(root, names or {})
     start = root.node if isinstance(root, Tensor) else root
     if start is None:
         raise ValueError("graph: no graph; nothing this was computed from has requires_grad=True")
-    place, boxes = _layout(start, parents), dict[Any, Any]()
+    known = {getattr(x, "node", x): name for name, x in (names or {}).items()}
+    place, boxes = _layout(start), dict[Any, Any]()
     ax = _start(ax, "Graph of the computation")
     for node, at in place.items():
-        box = {"boxstyle": "round", "facecolor": "none", "edgecolor": "C1" if parents(node) else "C0"}
-        boxes[node] = ax.annotate(label(node), at, ha="center", va="center", bbox=box).get_bbox_patch()
-        for parent in parents(node):
+        box = {"boxstyle": "round", "facecolor": "none", "edgecolor": "C1" if _parents(node) else "C0"}
+        boxes[node] = ax.annotate(_text(node, known), at, ha="center", va="center", bbox=box).get_bbox_patch()
+        for parent in _parents(node):
             arrow = {"arrowstyle": "->", "color": "C5", "patchA": boxes[parent], "patchB": boxes[node]}
             ax.annotate("", at, place[parent], arrowprops=arrow)
     xs, ys = zip(*place.values(), strict=True)
@@ -132,29 +131,30 @@ def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> 
     return ax
 
 
-def _reader(root: Any, names: Mapping[str, Any]) -> tuple[Callable[..., Any], Callable[..., str]]:
-    """Functions that give the parents of a node, and what to write on it."""
-    if isinstance(root, Tensor):
-        known = {t.node: name for name, t in names.items()}
-        label = lambda node: f"{known.get(node, node.op)}\n{'×'.join(map(str, node.shape)) or 'scalar'}"
-        return (lambda node: node.parents), label
-    known = {value: name for name, value in names.items()}
-    label = lambda v: f"{known.get(v, '')}\n{v.data:.4g}\ngrad {v.grad:.4g}".strip()
-    return (lambda value: [parent for parent, _ in value.parents]), label
+def _parents(node: Any) -> list[Any]:
+    """What a node was computed from; a `Value` keeps each with its slope."""
+    return node.parents if isinstance(node, Node) else [parent for parent, _ in node.parents]
 
 
-def _layout(root: Any, parents: Callable[..., Any]) -> dict[Any, tuple[float, float]]:
+def _text(node: Any, known: Mapping[Any, str]) -> str:
+    """What is written on a node: its name if it is known, and what it holds."""
+    if isinstance(node, Node):
+        return f"{known.get(node, node.op)}\n{'×'.join(map(str, node.shape)) or 'scalar'}"
+    return f"{known.get(node, '')}\n{node.data:.4g}\ngrad {node.grad:.4g}".strip()
+
+
+def _layout(root: Any) -> dict[Any, tuple[float, float]]:
     """Places of the nodes: a column for each number of steps from a leaf, each node level with its parents."""
     depth: dict[Any, int] = {}
 
     def visit(node: Any) -> int:
         if node not in depth:
-            depth[node] = 1 + max(map(visit, parents(node)), default=-1)
+            depth[node] = 1 + max(map(visit, _parents(node)), default=-1)
         return depth[node]
 
     place: dict[Any, tuple[float, float]] = {}
     for x in range(visit(root) + 1):
         nodes = [node for node in depth if depth[node] == x]
-        nodes.sort(key=lambda node: -np.mean([place[p][1] for p in parents(node)] or [0.0]))
+        nodes.sort(key=lambda node: -np.mean([place[p][1] for p in _parents(node)] or [0.0]))
         place |= {node: (x, (len(nodes) - 1) / 2 - i) for i, node in enumerate(nodes)}
     return place
