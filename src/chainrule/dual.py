@@ -26,6 +26,7 @@ class Dual:
 
     __slots__ = ("value", "tangent")
     __array_ufunc__ = None  # array * dual asks the Dual
+    ndim = property(lambda self: np.ndim(self.value), doc="Number of axes, of a nested Dual too.")
 
     def __init__(self, value: Any, tangent: Any = 0.0):
         self.value, self.tangent = value, tangent

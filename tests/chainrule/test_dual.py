@@ -36,6 +36,22 @@ def test_nested_duals_give_higher_derivatives(name, at):
     assert ours(at) == pytest.approx(theirs(torch.tensor(at, dtype=torch.float64)).item(), rel=1e-9, abs=1e-9)
 
 
+MATRIX = np.random.default_rng(3).standard_normal((2, 2))
+PRODUCTS = {
+    "two that move": lambda m, a, x: m.sum((a * x) @ (a * x)),
+    "one that moves": lambda m, a, x: m.sum(a @ (a * x**3)),
+    "a row": lambda m, a, x: m.sum((a * x * x)[0]),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_second_derivatives_go_through_products_and_indices(name):
+    f = PRODUCTS[name]
+    second = derivative(derivative(lambda x: f(dual, MATRIX, x)))
+    theirs = torch.func.grad(torch.func.grad(lambda x: f(torch, torch.tensor(MATRIX), x)))
+    assert second(0.7) == pytest.approx(theirs(torch.tensor(0.7, dtype=torch.float64)).item(), rel=1e-12)
+
+
 def test_forward_and_reverse_agree():
     rng = np.random.default_rng(2)
     w, x = rng.standard_normal((3, 4)), rng.standard_normal(4)
