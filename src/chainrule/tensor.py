@@ -316,8 +316,7 @@ class Tensor:
             raise RuntimeError("a view cannot be changed in place while recording: write t = t + v")
         np.copyto(self._data, out._data, casting="same_kind")
         autograd.note_change(self._data)
-        if out.node is not None:
-            self.node = out.node
+        self.node = out.node or self.node
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
