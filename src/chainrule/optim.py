@@ -1,8 +1,7 @@
 """Optimisers, schedules of the learning rate, clipping and early stopping.
 
-Names, arguments and results are PyTorch's. An optimiser changes parameters in place, keeps their dtype, and does
-its arithmetic in scratch arrays that it keeps: no array is made during a step. In what follows p is a parameter's
-array and g its gradient's.
+Names, arguments and results are PyTorch's. An optimiser changes parameters in place and keeps their dtype. In
+what follows p is a parameter's array and g its gradient's.
 """
 
 import collections
@@ -52,7 +51,6 @@ class Optimizer:
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = collections.defaultdict(dict)
         self.param_groups = [defaults | group | {"params": list(group["params"])} for group in groups]
-        self._scratch = {p: (np.empty_like(p._data), np.empty_like(p._data)) for p in self._parameters()}
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -62,21 +60,17 @@ class Optimizer:
         for group in self.param_groups:
             decay, climb = 0.0 if self.decoupled else group["weight_decay"], group["maximize"]
             for tensor in group["params"]:
-                grad = tensor.grad
-                if grad is None:
+                if tensor.grad is None:
                     continue
-                p, g = tensor._data, grad._data
-                scratch, tmp = self._scratch[tensor]
-                if climb:
-                    g = np.negative(g, scratch)
-                if decay:
-                    g = np.add(np.multiply(p, decay, tmp), g, scratch)
-                self.update(p, g, self.state[tensor], tmp, group)
+                p, g = tensor._data, tensor.grad._data
+                g = -g if climb else g
+                g = g + decay * p if decay else g
+                self.update(p, g, self.state[tensor], group)
                 note_change(p)
 
-    def update(self, p: Any, g: Any, state: dict[str, Any], tmp: Any, group: dict[str, Any]) -> None:
-        """Change p in place, given g; tmp is scratch."""
-        raise NotImplementedError("an optimiser defines update(p, g, state, tmp, group)")
+    def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change p in place, given g, what state remembers of the steps before, and the options of the group."""
+        raise NotImplementedError("an optimiser defines update(p, g, state, group)")
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -126,30 +120,6 @@ def _checked(params: Parameters) -> list[Any]:
     return given
 
 
-def _buffer(state: dict[str, Any], name: str, like: np.ndarray, value: float = 0.0) -> np.ndarray:
-    """The array of that name in a parameter's state; at first filled with value."""
-    if name not in state:
-        state[name] = np.full_like(like, value)
-    return state[name]
-
-
-def _average(mean: np.ndarray, weight: float, x: np.ndarray, tmp: np.ndarray) -> np.ndarray:
-    """Running mean, in place: weight * mean + (1 - weight) * x."""
-    np.subtract(x, mean, tmp)
-    tmp *= 1 - weight
-    mean += tmp
-    return mean
-
-
-def _average_square(mean: np.ndarray, weight: float, x: np.ndarray, tmp: np.ndarray) -> np.ndarray:
-    """Running mean of squares, in place: weight * mean + (1 - weight) * x²."""
-    np.multiply(x, 1 - weight, tmp)
-    tmp *= x
-    mean *= weight
-    mean += tmp
-    return mean
-
-
 class SGD(Optimizer):
     """Gradient descent: p -= lr * g; with momentum, velocity = momentum * velocity + g takes the place of g.
 
@@ -176,19 +146,15 @@ class SGD(Optimizer):
         options = dict(momentum=momentum, dampening=dampening, nesterov=nesterov)
         super().__init__(params, lr, weight_decay, maximize, **options)
 
-    def update(self, p, g, state, tmp, group):
-        """Change p in place, given g; tmp is scratch."""
-        lr, momentum = group["lr"], group["momentum"]
+    def update(self, p, g, state, group):
+        """Change p in place, given g."""
+        momentum = group["momentum"]
         if momentum:
-            if "momentum_buffer" not in state:
-                velocity = state["momentum_buffer"] = g.copy()
-            else:
-                velocity = state["momentum_buffer"]
-                velocity *= momentum
-                velocity += np.multiply(g, 1 - group["dampening"], tmp) if group["dampening"] else g
-            ahead = group["nesterov"]
-            g = np.add(np.multiply(velocity, momentum, tmp), g, tmp) if ahead else velocity
-        p -= np.multiply(g, lr, tmp)
+            before = state.get("momentum_buffer")
+            velocity = g.copy() if before is None else momentum * before + (1 - group["dampening"]) * g
+            state["momentum_buffer"] = velocity
+            g = g + momentum * velocity if group["nesterov"] else velocity
+        p -= group["lr"] * g
 
 
 class Adagrad(Optimizer):
@@ -215,16 +181,11 @@ class Adagrad(Optimizer):
         options = dict(lr_decay=lr_decay, initial_accumulator_value=initial_accumulator_value, eps=eps)
         super().__init__(params, lr, weight_decay, maximize, **options)
 
-    def update(self, p, g, state, tmp, group):
-        """Change p in place, given g; tmp is scratch."""
+    def update(self, p, g, state, group):
+        """Change p in place, given g."""
         t = state["step"] = state.get("step", 0) + 1
-        total = _buffer(state, "sum", p, group["initial_accumulator_value"])
-        total += np.multiply(g, g, tmp)
-        np.sqrt(total, tmp)
-        tmp += group["eps"]
-        np.divide(g, tmp, tmp)
-        tmp *= group["lr"] / (1 + (t - 1) * group["lr_decay"])
-        p -= tmp
+        total = state["sum"] = state.get("sum", group["initial_accumulator_value"]) + g * g
+        p -= group["lr"] / (1 + (t - 1) * group["lr_decay"]) * (g / (np.sqrt(total) + group["eps"]))
 
 
 class RMSprop(Optimizer):
@@ -253,23 +214,17 @@ class RMSprop(Optimizer):
         options = dict(alpha=alpha, eps=eps, momentum=momentum, centered=centered)
         super().__init__(params, lr, weight_decay, maximize, **options)
 
-    def update(self, p, g, state, tmp, group):
-        """Change p in place, given g; tmp is scratch."""
-        square = _average_square(_buffer(state, "square_avg", p), group["alpha"], g, tmp)
+    def update(self, p, g, state, group):
+        """Change p in place, given g."""
+        alpha = group["alpha"]
+        spread = state["square_avg"] = alpha * state.get("square_avg", 0) + (1 - alpha) * g * g
         if group["centered"]:
-            mean = _average(_buffer(state, "grad_avg", p), group["alpha"], g, tmp)
-            np.multiply(mean, mean, tmp)
-            np.sqrt(np.subtract(square, tmp, tmp), tmp)
-        else:
-            np.sqrt(square, tmp)
-        tmp += group["eps"]
-        step = np.divide(g, tmp, tmp)
+            mean = state["grad_avg"] = alpha * state.get("grad_avg", 0) + (1 - alpha) * g
+            spread = spread - mean * mean
+        step = g / (np.sqrt(spread) + group["eps"])
         if group["momentum"]:
-            velocity = _buffer(state, "momentum_buffer", p)
-            velocity *= group["momentum"]
-            velocity += step
-            step = velocity
-        p -= np.multiply(step, group["lr"], tmp)
+            step = state["momentum_buffer"] = group["momentum"] * state.get("momentum_buffer", 0) + step
+        p -= group["lr"] * step
 
 
 class Adam(Optimizer):
@@ -296,23 +251,18 @@ class Adam(Optimizer):
                  weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False):  # fmt: skip
         super().__init__(params, lr, weight_decay, maximize, betas=betas, eps=eps, amsgrad=amsgrad)
 
-    def update(self, p, g, state, tmp, group):
-        """Change p in place, given g; tmp is scratch."""
+    def update(self, p, g, state, group):
+        """Change p in place, given g."""
         lr, (beta1, beta2) = group["lr"], group["betas"]
         t = state["step"] = state.get("step", 0) + 1
         if self.decoupled:
             p *= 1 - lr * group["weight_decay"]
-        mean = _average(_buffer(state, "exp_avg", p), beta1, g, tmp)
-        square = _average_square(_buffer(state, "exp_avg_sq", p), beta2, g, tmp)
+        mean = state["exp_avg"] = beta1 * state.get("exp_avg", 0) + (1 - beta1) * g
+        square = state["exp_avg_sq"] = beta2 * state.get("exp_avg_sq", 0) + (1 - beta2) * g * g
         if group["amsgrad"]:
-            largest = _buffer(state, "max_exp_avg_sq", p)
-            square = np.maximum(largest, square, out=largest)
-        np.sqrt(square, tmp)
-        tmp /= math.sqrt(1 - beta2**t)
-        tmp += group["eps"]
-        np.divide(mean, tmp, tmp)
-        tmp *= lr / (1 - beta1**t)
-        p -= tmp
+            square = state["max_exp_avg_sq"] = np.maximum(state.get("max_exp_avg_sq", 0), square)
+        root = np.sqrt(square) / math.sqrt(1 - beta2**t) + group["eps"]
+        p -= lr / (1 - beta1**t) * (mean / root)
 
 
 class AdamW(Adam):
