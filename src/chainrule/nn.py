@@ -460,37 +460,41 @@ class BatchNorm1d(Module):
     Args:
         num_features: size of axis 1.
         eps: added to the variance.
-        momentum: how far the running statistics move at each step of training.
+        momentum: how far the running statistics move at each step of training; None for the mean over all steps.
         affine: whether there are a weight and a bias.
+        track_running_stats: whether there are running statistics; without them the batch's own are always used.
         dtype: of parameters and buffers.
 
     Attributes:
         weight: **shape** (num_features,), at first 1; None unless affine.
         bias: **shape** (num_features,), at first 0; None unless affine.
-        running_mean: buffer, **shape** (num_features,): what is used after eval().
-        running_var: buffer, **shape** (num_features,).
-        num_batches_tracked: buffer, number of training steps.
+        running_mean: buffer, **shape** (num_features,): what is used after eval(); None unless track_running_stats.
+        running_var: buffer, **shape** (num_features,), or None.
+        num_batches_tracked: buffer, number of training steps, or None.
     """
 
     axes: tuple[int, ...] = (2, 3)
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, *,
-                 dtype: Any = None):  # fmt: skip
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, *, dtype: Any = None):  # fmt: skip
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
+        self.track_running_stats = track_running_stats
         zeros, ones = (f(num_features, dtype or np.float32) for f in (np.zeros, np.ones))
         self.weight, self.bias = [Parameter(x) if affine else None for x in (ones, zeros)]
-        self.running_mean, self.running_var = Buffer(zeros), Buffer(ones)
-        self.num_batches_tracked = Buffer(0)
+        tracked = [Buffer(x) if track_running_stats else None for x in (zeros, ones, 0)]
+        self.running_mean, self.running_var, self.num_batches_tracked = tracked
 
     def forward(self, x: Any) -> Tensor:
         """The same **shape**: (B, C), (B, C, L) for 1d, (B, C, H, W) for 2d."""
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
             wanted = f"{self.num_features} features on axis 1 of {' or '.join(map(str, self.axes))} axes"
             raise ValueError(f"{type(self).__name__}: wanted {wanted}, got shape {x.shape}")
-        if self.training:
-            self.num_batches_tracked._data += 1
+        momentum, steps = self.momentum, self.num_batches_tracked
+        if self.training and steps is not None:
+            steps._data += 1
+            momentum = 1 / steps.item() if momentum is None else momentum
         statistics = (self.running_mean, self.running_var, self.weight, self.bias)
-        return ops.batch_norm(x, *statistics, training=self.training, momentum=self.momentum, eps=self.eps)
+        return ops.batch_norm(x, *statistics, training=self.training, momentum=momentum, eps=self.eps)
 
 
 class BatchNorm2d(BatchNorm1d):
@@ -530,17 +534,31 @@ class LayerNorm(Module):
 class Embedding(Module):
     """Table of vectors, looked up by number.
 
+    Args:
+        num_embeddings: number of vectors.
+        embedding_dim: size of each.
+        padding_idx: number of the vector that stands for no entry: it starts at 0 and gets no gradient, so that it
+            stays there. None for no such vector; a negative number counts from the end.
+        **factory: dtype and generator of the weight.
+
     Attributes:
         weight: **shape** (num_embeddings, embedding_dim), at first normal with variance 1.
+
+    Raises:
+        IndexError: if there is no vector with the number padding_idx.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, **factory: Any):
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+                 **factory: Any):  # fmt: skip
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         self.weight = _drawn(normal_, (num_embeddings, embedding_dim), **factory)
+        if padding_idx is not None:
+            self.weight.numpy()[padding_idx] = 0
+            self.padding_idx = padding_idx % num_embeddings
 
     def forward(self, index: Any) -> Tensor:
         """Integers of any **shape** to vectors: (*shape, embedding_dim)."""
-        return ops.embedding(index, self.weight)
+        return ops.embedding(index, self.weight, self.padding_idx)
 
 
 # --- Sequences --------------------------------------------------------------------------------------------------

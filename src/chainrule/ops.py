@@ -663,22 +663,25 @@ def gather(x, *, dim, index):
 
 
 @primitive
-def embedding(index, weight):
+def embedding(index, weight, *, padding_idx=None):
     """Rows of a table: weight[index].
 
     Args:
         index: integers of any **shape**.
         weight: **shape** (num_embeddings, embedding_dim).
+        padding_idx: the row that gets no gradient; None for no such row, a negative number counts from the end.
 
     Returns:
         **shape** (*index.shape, embedding_dim).
 
     Raises:
-        IndexError: if an index is not in 0 … num_embeddings - 1.
+        IndexError: if an index is not in 0 … num_embeddings - 1, or there is no row padding_idx.
     """
     index = np.asarray(index)
     _check_index("embedding", index, len(weight))
-    return weight[index], None, _scatter(weight, index)
+    learned = ... if padding_idx is None else index != np.arange(len(weight))[padding_idx]
+    vjp = _scatter(weight, index[learned])
+    return weight[index], None, lambda g: vjp(g[learned])
 
 
 def _scatter(x, index):

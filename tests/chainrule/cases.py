@@ -412,6 +412,8 @@ for index, weight in [
 ]:
     row("embedding", index, weight)
 row("embedding", ints(4, 3, 2).T, transposed(4, 3))
+for index, at in [(ints(4, 3, 2), 2), (ints(4, 9), -1), (np.array(2), 2), (np.array(1), 2), (ints(4, 0), 0)]:
+    row("embedding", index, (4, 3), kink=True, padding_idx=at)  # PyTorch leaves out a gradient that there is
 
 # Windows.
 for x, w, bias, options in [

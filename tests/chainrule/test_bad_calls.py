@@ -128,6 +128,7 @@ BAD = [
     # indices
     (lambda: ops.embedding(I([5]), t(5, 2)), IndexError, "embedding: index 5 is out of range, wanted 0 to 4"),
     (lambda: ops.embedding(I([1.0]), t(5, 2)), TypeError, "embedding: indices are integers, got float64"),
+    (lambda: ops.embedding(I([1]), t(5, 2), 5), IndexError, "index 5 is out of bounds for axis 0 with size 5"),
     (lambda: ops.gather(t(2, 3), 1, I([[3], [0]])), IndexError, "gather: index 3 is out of range, wanted 0 to 2"),
     (lambda: t(3)[3], IndexError, "index 3 is out of bounds for axis 0 with size 3"),
     # gradients
@@ -157,6 +158,7 @@ BAD = [
     # layers
     (lambda: nn.Linear(3, 2)(t(5, 4)), ValueError, r"linear: x of shape \(5, 4\).*wanted x of shape \(\.\.\., 3\)"),
     (lambda: nn.BatchNorm2d(3)(t(2, 3)), ValueError, r"BatchNorm2d: wanted 3 features on axis 1 of 4 axes, got shape \(2, 3\)"),
+    (lambda: nn.Embedding(5, 2, -6), IndexError, "index -6 is out of bounds for axis 0 with size 5"),
     (lambda: nn.RNN(3, 4)(t(2, 3)), ValueError, r"RNN: wanted x of shape \(T, B, 3\), got \(2, 3\)"),
     (lambda: nn.MultiheadAttention(4, 3), ValueError, "embed_dim 4 is no multiple of num_heads 3"),
     (lambda: nn.Sequential(3), TypeError, "Sequential wants modules; argument 0 is int"),

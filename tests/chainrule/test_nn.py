@@ -72,7 +72,11 @@ LAYERS = [
     ("BatchNorm1d", (4,), {}, (6, 4)),
     ("BatchNorm1d", (4,), {"eps": 1e-2, "momentum": 0.3}, (3, 4, 5)),
     ("BatchNorm1d", (4,), {"affine": False}, (6, 4)),
+    ("BatchNorm1d", (4,), {"momentum": None}, (6, 4)),
+    ("BatchNorm1d", (4,), {"track_running_stats": False}, (6, 4)),
     ("BatchNorm2d", (3,), {}, (2, 3, 4, 5)),
+    ("BatchNorm2d", (3, 1e-3, None, False, True), {}, (2, 3, 4, 5)),
+    ("BatchNorm2d", (3, 1e-3, 0.2, True, False), {}, (2, 3, 4, 5)),
     ("LayerNorm", (4,), {}, (2, 3, 4)),
     ("LayerNorm", ((3, 4),), {"eps": 1e-2}, (2, 3, 4)),
     ("LayerNorm", (4,), {"bias": False}, (3, 4)),
@@ -123,6 +127,20 @@ def test_every_layer_has_a_case():
 
 def test_embedding_as_torch():
     compare(*pair("Embedding", 7, 3), np.array([[0, 6, 2], [2, 2, 1]]))
+
+
+@pytest.mark.parametrize("padding_idx", [0, 2, -1, -7])
+def test_embedding_with_a_padding_row_as_torch(padding_idx):
+    ours, theirs = pair("Embedding", 7, 3, padding_idx)
+    assert ours.padding_idx == theirs.padding_idx
+    start = torch.nn.Embedding(7, 3, padding_idx).weight.detach().numpy()
+    assert ((ours.weight.numpy() == 0) == (start == 0)).all()  # one row of zeros at first, the same one
+    shake(ours, theirs)
+    compare(ours, theirs, np.array([[0, 6, 2], [2, 2, 1]]))
+    assert (ours.weight.grad.numpy()[padding_idx] == 0).all()
+    ours.zero_grad()
+    ours([padding_idx % 7, 1]).backward(np.full((2, 3), np.inf))
+    assert (ours.weight.grad.numpy()[padding_idx] == 0).all()  # 0 times infinity would be NaN
 
 
 @pytest.mark.parametrize("name", ["RNN", "LSTM"])

@@ -70,8 +70,11 @@ SEQUENCES = [
     lambda: nn.MultiheadAttention(4, 2, 0.1, batch_first=True),
     lambda: nn.MultiheadAttention(4, 2, bias=False),
     lambda: nn.Embedding(5, 3),
+    lambda: nn.Embedding(5, 3, padding_idx=-2),
     lambda: nn.Conv1d(2, 4, 3, stride=2, dilation=2, groups=2, bias=False),
     lambda: nn.Sequential(nn.MaxPool1d(2), nn.AvgPool1d(2)),
+    lambda: nn.BatchNorm1d(3, momentum=None),
+    lambda: nn.BatchNorm2d(3, affine=False, track_running_stats=False),
 ]
 
 
@@ -247,7 +250,7 @@ def fit_with(x, **options):
         (lambda: ct.from_torch(torch.nn.Bilinear(2, 2, 2)), TypeError, "Bilinear has no counterpart"),
         (lambda: ct.from_torch(torch.nn.Conv2d(1, 1, 3, padding_mode="reflect")), TypeError, "padding_mode='reflect'"),
         (lambda: ct.from_torch(torch.nn.LSTM(2, 3, bidirectional=True)), RuntimeError, "unknown: weight_ih_l0_reverse"),
-        (lambda: ct.from_torch(torch.nn.Embedding(3, 2, padding_idx=0)), TypeError, "padding_idx=0"),
+        (lambda: ct.from_torch(torch.nn.Embedding(3, 2, max_norm=1.0)), TypeError, "max_norm=1.0"),
         (lambda: ct.from_torch(torch.nn.MaxPool2d(2, ceil_mode=True)), TypeError, "ceil_mode=True"),
         (lambda: ct.to_torch(nn.Linear(2, 2), "abacus"), ValueError, "no device is called 'abacus'"),
         (lambda: fit_with(np.zeros((4, 2), np.float32), device="abacus"), ValueError, "no device is called"),
