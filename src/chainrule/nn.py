@@ -7,6 +7,7 @@ takes `dtype` (float32 if None) and, where it draws them, `generator`, the NumPy
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -580,59 +581,73 @@ class _Recurrent(Module):
     gates, states = 1, 1
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-                 batch_first: bool = False, dropout: float = 0.0, **factory: Any):  # fmt: skip
+                 batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+                 **factory: Any):  # fmt: skip
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
-        self.generator = factory.get("generator")
+        self.bidirectional, self.generator = bidirectional, factory.get("generator")
+        self.ways = ("", "_reverse") if bidirectional else ("",)  # what names end in, of each direction
         rows, bound = self.gates * hidden_size, 1 / math.sqrt(hidden_size)
-        for layer in range(num_layers):
-            columns = input_size if layer == 0 else hidden_size
+        for layer, way in itertools.product(range(num_layers), self.ways):
+            columns = input_size if layer == 0 else hidden_size * len(self.ways)
             shapes: dict[str, Any] = {"weight_ih": (rows, columns), "weight_hh": (rows, hidden_size)}
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
             for name, shape in shapes.items():
-                setattr(self, f"{name}_l{layer}", _drawn(uniform_, shape, -bound, bound, **factory))
+                setattr(self, f"{name}_l{layer}{way}", _drawn(uniform_, shape, -bound, bound, **factory))
 
-    def cell(self, z: Tensor, state: Any) -> Any:
-        """New state of one layer from the pre-activations z, **shape** (B, gates * H), and the old state."""
-        raise NotImplementedError("a recurrent layer defines cell(z, state)")
+    def cell(self, x: Tensor, h: Tensor, state: Any) -> Any:
+        """New state of one layer.
 
-    def run(self, x: Tensor, state: Any, layer: int) -> Any:
-        """Outputs of one layer, **shape** (T, B, H), and its last state."""
-        names = (f"{name}_l{layer}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        Args:
+            x: input @ weight_ih.T + bias_ih, **shape** (B, gates * H).
+            h: state[0] @ weight_hh.T + bias_hh, of that **shape**, too.
+            state: the old state, each part of **shape** (B, H).
+        """
+        raise NotImplementedError("a recurrent layer defines cell(x, h, state)")
+
+    def run(self, x: Tensor, state: Any, layer: int, way: str) -> Any:
+        """Outputs of one layer in one direction, **shape** (T, B, H), and its last state."""
+        names = (f"{name}_l{layer}{way}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
         w_ih, w_hh, b_ih, b_hh = (getattr(self, name, None) for name in names)
-        outputs = []
-        for z in _entries(ops.linear(x, w_ih, b_ih)):  # the inputs' part for all times in one product
-            state = self.cell(z + ops.linear(state[0], w_hh, b_hh), state)
+        outputs, step = [], -1 if way else 1
+        for z in _entries(ops.linear(x, w_ih, b_ih))[::step]:  # the inputs' part for all times in one product
+            state = self.cell(z, ops.linear(state[0], w_hh, b_hh), state)
             outputs.append(state[0])
-        return ops.stack(outputs), state
+        return ops.stack(outputs[::step]), state
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """Outputs at every time, and the last state.
 
         Args:
-            x: **shape** (T, B, input_size), or (B, T, input_size) with batch_first.
-            state: h, or for LSTM the pair (h, c), each of **shape** (num_layers, B, hidden_size); None for 0.
+            x: **shape** (T, B, input_size), or (B, T, input_size) with batch_first; or one sequence without B.
+            state: h, or for LSTM the pair (h, c), each of **shape** (num_layers, B, hidden_size); twice as many if
+                bidirectional, for each layer that of the way there and that of the way back; None for 0.
 
         Returns:
-            Outputs of the last layer, **shape** (T, B, hidden_size) or with B first, and the state as above.
+            Outputs of the last layer, **shape** (T, B, hidden_size) or with B first, and the state as above. If
+            bidirectional, the outputs of the way back stand behind those of the way there: 2 hidden_size.
 
         Raises:
-            ValueError: if x has another shape.
+            ValueError: if x or the state has another shape.
         """
         x = x if isinstance(x, Tensor) else wrap(np.asarray(x))
-        if x.ndim != 3 or x.shape[-1] != self.input_size or 0 in x.shape:
+        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size or 0 in x.shape:
             wanted = f"({'B, T' if self.batch_first else 'T, B'}, {self.input_size})"
             raise ValueError(f"{type(self).__name__}: wanted x of shape {wanted}, got {x.shape}")
-        x = x.transpose(0, 1) if self.batch_first else x
-        zeros = wrap(np.zeros((self.num_layers, x.shape[1], self.hidden_size), x.dtype))
+        turned = self.batch_first and x.ndim == 3
+        x = x.transpose(0, 1) if turned else x
+        zeros = wrap(np.zeros((self.num_layers * len(self.ways), *x.shape[1:-1], self.hidden_size), x.dtype))
         given = [zeros] * self.states if state is None else [state] if self.states == 1 else list(state)
-        last = []
+        if (got := [np.shape(part) for part in given]) != (shapes := [zeros.shape] * self.states):
+            raise ValueError(f"{type(self).__name__}: wanted a state of shapes {shapes}, got {got}")
+        starts, ends = zip(*given, strict=True), list[Any]()
         for layer in range(self.num_layers):
             x = dropout(x, self.dropout, layer > 0 and self.training, generator_or_shared(self.generator))
-            x, end = self.run(x, [part[layer] for part in given], layer)
-            last.append(end)
-        ends = tuple(ops.stack(list(parts)) for parts in zip(*last, strict=True))
-        return (x.transpose(0, 1) if self.batch_first else x), (ends if self.states > 1 else ends[0])
+            outputs, last = zip(*(self.run(x, next(starts), layer, way) for way in self.ways), strict=True)
+            x = ops.cat(outputs, -1)
+            ends += last
+        states = tuple(ops.stack(parts) for parts in zip(*ends, strict=True))
+        return (x.transpose(0, 1) if turned else x), (states if self.states > 1 else states[0])
 
 
 class RNN(_Recurrent):
@@ -646,10 +661,12 @@ class RNN(_Recurrent):
         bias: whether there are biases.
         batch_first: whether inputs and outputs are (B, T, ...) rather than (T, B, ...).
         dropout: probability, for the inputs of all layers but the first.
+        bidirectional: whether each layer also reads the sequence backwards, with parameters of its own.
         **factory: dtype and generator of the parameters, which start uniform in ±1 / sqrt(H).
 
     Attributes:
-        weight_ih_l0: **shape** (H, input_size); weight_hh_l0 (H, H), bias_ih_l0 and bias_hh_l0 (H,), and so on.
+        weight_ih_l0: **shape** (H, input_size); weight_hh_l0 (H, H), bias_ih_l0 and bias_hh_l0 (H,), and so on; of
+            the way back weight_ih_l0_reverse and so on.
 
     Raises:
         ValueError: for another nonlinearity.
@@ -658,15 +675,17 @@ class RNN(_Recurrent):
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
-                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, **factory: Any):  # fmt: skip
+                 bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+                 **factory: Any):  # fmt: skip
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: nonlinearity is 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, **factory)
+        options = (num_layers, bias, batch_first, dropout, bidirectional)
+        super().__init__(input_size, hidden_size, *options, **factory)
 
-    def cell(self, z: Tensor, state: Any) -> Any:
+    def cell(self, x: Tensor, h: Tensor, state: Any) -> Any:
         """New state (h,)."""
-        return (ops.tanh(z) if self.nonlinearity == "tanh" else ops.relu(z),)
+        return (ops.tanh(x + h) if self.nonlinearity == "tanh" else ops.relu(x + h),)
 
 
 class LSTM(_Recurrent):
@@ -681,11 +700,32 @@ class LSTM(_Recurrent):
 
     gates, states = 4, 2
 
-    def cell(self, z: Tensor, state: Any) -> Any:
+    def cell(self, x: Tensor, h: Tensor, state: Any) -> Any:
         """New state (h, c)."""
-        write, keep, new, show = ops.split(z, self.hidden_size, 1)
+        write, keep, new, show = ops.split(x + h, self.hidden_size, -1)
         c = ops.sigmoid(keep) * state[1] + ops.sigmoid(write) * ops.tanh(new)
         return ops.sigmoid(show) * ops.tanh(c), c
+
+
+class GRU(_Recurrent):
+    """Recurrent layer whose gates say how much of h is looked at, and how much of it stays.
+
+    Args and Attributes as `RNN`, but for the nonlinearity; the weights have 3 H rows: reset gate, update gate,
+    candidate. As in PyTorch the reset gate weighs h @ weight_hh.T + bias_hh rather than h itself.
+
+    Source: Cho et al., Learning Phrase Representations using RNN Encoder–Decoder for Statistical Machine
+    Translation, 2014, section 2.3.
+    """
+
+    gates = 3
+
+    def cell(self, x: Tensor, h: Tensor, state: Any) -> Any:
+        """New state (h,)."""
+        x_reset, x_keep, x_new = ops.split(x, self.hidden_size, -1)
+        h_reset, h_keep, h_new = ops.split(h, self.hidden_size, -1)
+        keep = ops.sigmoid(x_keep + h_keep)
+        new = ops.tanh(x_new + ops.sigmoid(x_reset + h_reset) * h_new)
+        return (keep * state[0] + (1 - keep) * new,)
 
 
 class MultiheadAttention(Module):

@@ -66,7 +66,7 @@ _TABLE = """
     ops    operator                   getitem
     ops    chainrule.torch            cast setitem sum_of_squares
     nn     torch.nn                   Linear Conv1d Conv2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d BatchNorm1d
-    nn     torch.nn                   BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential RNN LSTM
+    nn     torch.nn                   BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential RNN LSTM GRU
     nn     torch.nn                   MultiheadAttention ReLU LeakyReLU GELU Softplus Sigmoid Tanh Softmax Identity
     nn     chainrule.torch            Residual
     losses torch.nn.functional        mse_loss l1_loss huber_loss multi_margin_loss cross_entropy kl_div

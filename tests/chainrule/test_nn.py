@@ -121,7 +121,7 @@ def test_every_layer_has_a_case():
     here = {
         name for name, value in vars(nn).items() if isinstance(value, type) and issubclass(value, nn.Module)
     }
-    cased = {name for name, *_ in LAYERS} | {"RNN", "LSTM", "MultiheadAttention", "MultiHeadAttention"}
+    cased = {name for name, *_ in LAYERS} | {"RNN", "LSTM", "GRU", "MultiheadAttention", "MultiHeadAttention"}
     assert {n for n in here if n[0] != "_"} - cased == {"Module", "Sequential", "Residual", "Embedding"}
 
 
@@ -143,20 +143,22 @@ def test_embedding_with_a_padding_row_as_torch(padding_idx):
     assert (ours.weight.grad.numpy()[padding_idx] == 0).all()  # 0 times infinity would be NaN
 
 
-@pytest.mark.parametrize("name", ["RNN", "LSTM"])
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("options", [{}, {"bias": False}, {"bidirectional": True}])
 @pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("batch", [(), (2,)])
 @pytest.mark.parametrize("given", [True, False])
-def test_recurrent_as_torch(name, layers, bias, batch_first, given):
-    ours, theirs = pair(name, 3, 4, num_layers=layers, bias=bias, batch_first=batch_first)
+def test_recurrent_as_torch(name, layers, options, batch_first, batch, given):
+    ours, theirs = pair(name, 3, 4, num_layers=layers, batch_first=batch_first, **options)
 
     def run(layer, x, *state):
         out, end = layer(x, (state if name == "LSTM" else state[0]) if state else None)
         return (out, *end) if name == "LSTM" else (out, end)
 
-    states = [rng(i).standard_normal((layers, 2, 4)) for i in range(1 + (name == "LSTM"))] if given else []
-    x = rng().standard_normal((2, 7, 3) if batch_first else (7, 2, 3))
+    shape = (layers * (1 + ("bidirectional" in options)), *batch, 4)
+    states = [rng(i).standard_normal(shape) for i in range(1 + (name == "LSTM"))] if given else []
+    x = rng().standard_normal((*batch, 7, 3) if batch_first else (7, *batch, 3))
     compare(ours, theirs, x, *states, run=run)
 
 
@@ -241,7 +243,8 @@ def test_residual_with_a_shortcut():
 
 
 @pytest.mark.parametrize("name, args", [("Linear", (300, 200)), ("Conv2d", (30, 20, 3)), ("Embedding", (90, 80)),
-                                        ("LSTM", (40, 50)), ("MultiheadAttention", (60, 2))])  # fmt: skip
+                                        ("LSTM", (40, 50)), ("GRU", (40, 50)),
+                                        ("MultiheadAttention", (60, 2))])  # fmt: skip
 def test_starting_values_have_torchs_spread_and_follow_the_generator(name, args):
     ours, theirs = getattr(nn, name)(*args, generator=rng()), getattr(torch.nn, name)(*args)
     again = getattr(nn, name)(*args, generator=rng())
@@ -426,7 +429,10 @@ def test_long_sequences_cost_little():
         (lambda: nn.Dropout(1.5), ValueError, "probability"),
         (lambda: nn.Embedding(3, 2)(np.array([3])), IndexError, "index 3 is out of range"),
         (lambda: nn.Embedding(3, 2)(np.array([0.5])), TypeError, "integers"),
-        (lambda: nn.LSTM(3, 4)(np.ones((5, 3))), ValueError, r"LSTM: wanted x of shape \(T, B, 3\), got \(5, 3\)"),
+        (lambda: nn.LSTM(3, 4)(np.ones((5, 2))), ValueError, r"LSTM: wanted x of shape \(T, B, 3\), got \(5, 2\)"),
+        (lambda: nn.GRU(3, 4, batch_first=True)(np.ones((1, 2, 5, 3))), ValueError, r"GRU: .* \(B, T, 3\), got"),
+        (lambda: nn.GRU(3, 4)(np.ones((5, 3)), np.ones((1, 1, 4))), ValueError, r"a state of shapes \[\(1, 4\)\]"),
+        (lambda: nn.LSTM(3, 4)(np.ones((5, 2, 3)), np.ones((1, 2, 4))), ValueError, r"\(1, 2, 4\)\], got \[\(2, 4\)\]"),
         (lambda: nn.RNN(3, 4, nonlinearity="gelu"), ValueError, "'tanh' or 'relu'"),
         (lambda: nn.MultiheadAttention(5, 2), ValueError, "no multiple of num_heads"),
         (lambda: nn.MultiheadAttention(4, 2)(*[np.ones((2, 4))] * 3), ValueError, r"wanted shape \(…, …, 4\)"),

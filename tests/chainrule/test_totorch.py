@@ -66,7 +66,10 @@ def test_there_and_back(dtype):
 
 SEQUENCES = [
     lambda: nn.RNN(3, 4, 2, "relu", False, True, 0.1),
+    lambda: nn.RNN(3, 4, bidirectional=True),
     lambda: nn.LSTM(3, 4, num_layers=2, batch_first=True, dropout=0.2),
+    lambda: nn.LSTM(3, 4, 2, False, True, 0.1, True),
+    lambda: nn.GRU(3, 4, 2, False, True, 0.1, True),
     lambda: nn.MultiheadAttention(4, 2, 0.1, batch_first=True),
     lambda: nn.MultiheadAttention(4, 2, bias=False),
     lambda: nn.Embedding(5, 3),
@@ -249,7 +252,7 @@ def fit_with(x, **options):
         (lambda: ct.to_torch(nn.Sequential(Own()), "cpu"), TypeError, r"Own has no counterpart.*to_torch\(\)"),
         (lambda: ct.from_torch(torch.nn.Bilinear(2, 2, 2)), TypeError, "Bilinear has no counterpart"),
         (lambda: ct.from_torch(torch.nn.Conv2d(1, 1, 3, padding_mode="reflect")), TypeError, "padding_mode='reflect'"),
-        (lambda: ct.from_torch(torch.nn.LSTM(2, 3, bidirectional=True)), RuntimeError, "unknown: weight_ih_l0_reverse"),
+        (lambda: ct.from_torch(torch.nn.LSTM(2, 3, proj_size=1)), RuntimeError, "unknown: weight_hr_l0"),
         (lambda: ct.from_torch(torch.nn.Embedding(3, 2, max_norm=1.0)), TypeError, "max_norm=1.0"),
         (lambda: ct.from_torch(torch.nn.MaxPool2d(2, ceil_mode=True)), TypeError, "ceil_mode=True"),
         (lambda: ct.to_torch(nn.Linear(2, 2), "abacus"), ValueError, "no device is called 'abacus'"),
