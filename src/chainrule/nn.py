@@ -736,11 +736,15 @@ class MultiheadAttention(Module):
         num_heads: number of heads; each works on E / num_heads of the numbers.
         dropout: probability with which a weight is dropped in training.
         bias: whether there are biases.
+        kdim: size of each key; E if None.
+        vdim: size of each value; E if None.
         batch_first: whether inputs and outputs are (B, T, E) rather than (T, B, E).
         **factory: dtype and generator of the parameters.
 
     Attributes:
-        in_proj_weight: **shape** (3 E, E), for queries, keys and values; in_proj_bias (3 E,).
+        in_proj_weight: **shape** (3 E, E), for queries, keys and values. None if these differ in size; then there
+            are q_proj_weight (E, E), k_proj_weight (E, kdim) and v_proj_weight (E, vdim).
+        in_proj_bias: **shape** (3 E,), or None.
         out_proj: Linear(E, E).
 
     Raises:
@@ -749,13 +753,18 @@ class MultiheadAttention(Module):
     Source: Vaswani et al., Attention Is All You Need, 2017, sections 3.2.1 and 3.2.2.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
-                 batch_first: bool = False, **factory: Any):  # fmt: skip
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, *,
+                 kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
+                 **factory: Any):  # fmt: skip
         if embed_dim % num_heads:
             raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
         self.bias, self.batch_first = bias, batch_first
-        self.in_proj_weight = _drawn(xavier_uniform_, (3 * embed_dim, embed_dim), **factory)
+        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        alike, whole = self.kdim == self.vdim == embed_dim, (3 * embed_dim, embed_dim)
+        self.in_proj_weight = _drawn(xavier_uniform_, whole, **factory) if alike else None
+        for name, size in [] if alike else [("q", embed_dim), ("k", self.kdim), ("v", self.vdim)]:
+            setattr(self, f"{name}_proj_weight", _drawn(xavier_uniform_, (embed_dim, size), **factory))
         self.in_proj_bias = _drawn(uniform_, 3 * embed_dim, 0, 0, **factory) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias, **factory)
         self.out_proj.bias = _drawn(uniform_, embed_dim, 0, 0, **factory) if bias else None
@@ -767,9 +776,9 @@ class MultiheadAttention(Module):
         """What each place of query takes from value, by how its query agrees with the keys.
 
         Args:
-            query: **shape** (L, B, E), or (B, L, E) with batch_first.
-            key: **shape** (S, B, E), or (B, S, E).
-            value: the **shape** of key.
+            query: **shape** (L, B, E), or (B, L, E) with batch_first; or one sequence without B, as all the others.
+            key: **shape** (S, B, kdim), or (B, S, kdim).
+            value: **shape** (S, B, vdim), or (B, S, vdim).
             key_padding_mask: **shape** (B, S); True where a key is padding, that nobody may look at.
             need_weights: return the weights too.
             attn_mask: **shape** (L, S), (B, L, S) or (B * num_heads, L, S); True where looking is forbidden, or
@@ -781,40 +790,42 @@ class MultiheadAttention(Module):
             The output, of the **shape** of query, and the weights, **shape** (B, L, S) or (B, num_heads, L, S).
 
         Raises:
-            ValueError: if an input has not three axes or not E entries on the last.
+            ValueError: if an input has another size on the last axis, or not two or three axes as the others.
         """
-        inputs = []
-        for i, x in enumerate((query, key, value)):
+        inputs, turned = [], not self.batch_first and np.ndim(query) == 3
+        for i, (x, size) in enumerate(((query, self.embed_dim), (key, self.kdim), (value, self.vdim))):
             x = x if isinstance(x, Tensor) else wrap(np.asarray(x))
-            if x.ndim != 3 or x.shape[-1] != self.embed_dim:
-                raise ValueError(f"MultiheadAttention: wanted shape (…, …, {self.embed_dim}), got {x.shape}")
-            inputs.append(self._heads(x if self.batch_first else x.transpose(0, 1), i))
+            if not 2 <= x.ndim == np.ndim(query) <= 3 or x.shape[-1] != size:
+                wanted = f"three inputs of 2 axes or of 3, this one with {size} on the last"
+                raise ValueError(f"MultiheadAttention: wanted {wanted}, got shape {x.shape}")
+            inputs.append(self._heads(x.transpose(0, 1) if turned else x, i))
         q, k, v = inputs
         scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
         for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
             scores = scores + mask.astype(q.dtype)
         weights = ops.softmax(scores, dim=-1)
         weights = dropout(weights, self.dropout, self.training, generator_or_shared(self.generator))
-        out = ops.matmul(weights, v).transpose(1, 2)
-        out = self.out_proj(out.reshape(*out.shape[:2], self.embed_dim))
-        shown = weights.mean(dim=1) if average_attn_weights else weights
-        return (out if self.batch_first else out.transpose(0, 1)), (shown if need_weights else None)
+        out = ops.matmul(weights, v).transpose(-3, -2)
+        out = self.out_proj(out.reshape(*out.shape[:-2], self.embed_dim))
+        shown = weights.mean(dim=-3) if average_attn_weights else weights
+        return (out.transpose(0, 1) if turned else out), (shown if need_weights else None)
 
     def _heads(self, x: Tensor, i: int) -> Tensor:
-        """Projection i (0 query, 1 key, 2 value) of x, (B, T, E), cut into heads: (B, num_heads, T, E / num_heads)."""
+        """Projection i (0 query, 1 key, 2 value) of x, (B, T, size), cut: (B, num_heads, T, E / num_heads)."""
         rows = slice(i * self.embed_dim, (i + 1) * self.embed_dim)
-        bias = None if self.in_proj_bias is None else self.in_proj_bias[rows]
-        z = ops.linear(x, self.in_proj_weight[rows], bias)
-        return z.reshape(*z.shape[:2], self.num_heads, -1).transpose(1, 2)
+        weight, bias = self.in_proj_weight, self.in_proj_bias
+        weight = getattr(self, f"{'qkv'[i]}_proj_weight") if weight is None else weight[rows]
+        z = ops.linear(x, weight, None if bias is None else bias[rows])
+        return z.reshape(*z.shape[:-1], self.num_heads, -1).transpose(-3, -2)
 
-    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> Iterator[np.ndarray]:
+    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[np.ndarray]:
         """What to add to scores of this shape (B, num_heads, L, S), for each mask given."""
-        masks = [np.asarray(padding)[:, None, None, :]] if padding is not None else []
+        masks = [np.asarray(padding)[..., None, None, :]] if padding is not None else []
         masks += [np.triu(np.ones(shape[-2:], bool), 1)] if causal else []
-        masks += [np.asarray(mask)] if mask is not None else []
-        for m in masks:
-            m = m.reshape(shape[0], -1, *shape[-2:]) if m.ndim == 3 else m
-            yield np.where(m, -np.inf, 0) if m.dtype == bool else m
+        if mask is not None:
+            mask = np.asarray(mask)
+            masks.append(mask.reshape(*shape[:-3], -1, *shape[-2:]) if mask.ndim == 3 else mask)
+        return [np.where(m, -np.inf, 0) if m.dtype == bool else m for m in masks]
 
 
 MultiHeadAttention = MultiheadAttention

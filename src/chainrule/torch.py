@@ -199,7 +199,7 @@ def _ours(module: Any) -> Any:
     known = inspect.signature(kind).parameters
     for option in inspect.signature(type(module)).parameters.values():
         value = getattr(module, option.name, option.default)
-        if option.name not in {*known, "inplace", "bias", "kdim", "vdim"} and value != option.default:
+        if option.name not in {*known, "inplace", "bias"} and value != option.default:
             raise TypeError(f"from_torch: {name} has {option.name}={value!r}, which ours does not know")
     options = {k: getattr(module, k) for k in known if hasattr(module, k)}
     bias = getattr(module, "bias", getattr(module, "in_proj_bias", None))

@@ -180,22 +180,27 @@ MASKS = {
 
 
 @pytest.mark.parametrize("masks", MASKS.values(), ids=MASKS)
-@pytest.mark.parametrize("options", [{}, {"batch_first": True, "bias": False}])
+@pytest.mark.parametrize("options", [{}, {"batch_first": True, "bias": False}, {"kdim": 3, "vdim": 7}])
+@pytest.mark.parametrize("batch", [(2,), ()])
 @pytest.mark.parametrize("average", [True, False])
-def test_attention_as_torch(masks, options, average):
+def test_attention_as_torch(masks, options, batch, average):
     ours, theirs = pair("MultiheadAttention", 6, 2, **options)
     shake(ours, theirs)
 
     def run(layer, q, k, v):
         given = dict(masks)
+        if not batch:  # of the masks of two examples and two heads each, those of the first
+            first = {2: lambda m: m[0] if len(m) == 2 else m, 3: lambda m: m[:2], 0: lambda m: m}
+            given = {k: first[np.ndim(m)](m) for k, m in given.items()}
         if isinstance(q, torch.Tensor):
             given = {k: torch.tensor(m) for k, m in given.items() if k != "is_causal"}
             if "is_causal" in masks:
                 given["attn_mask"] = torch.tensor(CAUSAL)
         return layer(q, k, v, average_attn_weights=average, **given)
 
-    shape = (2, 5, 6) if options else (5, 2, 6)
-    compare(ours, theirs, *(rng(i).standard_normal(shape) for i in range(3)), run=run)
+    shape = (*batch, 5) if options.get("batch_first") else (5, *batch)
+    sizes = (6, options.get("kdim", 6), options.get("vdim", 6))
+    compare(ours, theirs, *(rng(i).standard_normal((*shape, n)) for i, n in enumerate(sizes)), run=run)
 
 
 def test_attention_to_itself_and_to_another_length():
@@ -435,7 +440,11 @@ def test_long_sequences_cost_little():
         (lambda: nn.LSTM(3, 4)(np.ones((5, 2, 3)), np.ones((1, 2, 4))), ValueError, r"\(1, 2, 4\)\], got \[\(2, 4\)\]"),
         (lambda: nn.RNN(3, 4, nonlinearity="gelu"), ValueError, "'tanh' or 'relu'"),
         (lambda: nn.MultiheadAttention(5, 2), ValueError, "no multiple of num_heads"),
-        (lambda: nn.MultiheadAttention(4, 2)(*[np.ones((2, 4))] * 3), ValueError, r"wanted shape \(…, …, 4\)"),
+        (lambda: nn.MultiheadAttention(4, 2)(*[np.ones((2, 3))] * 3), ValueError, r"4 on the last, got shape \(2, 3\)"),
+        (lambda: nn.MultiheadAttention(4, 2)(np.ones((5, 1, 4)), *[np.ones((5, 4))] * 2), ValueError, "of 2 axes or"),
+        (lambda: nn.MultiheadAttention(4, 2)(*[np.ones((1, 1, 5, 4))] * 3), ValueError, "of 2 axes or of 3"),
+        (lambda: nn.MultiheadAttention(4, 2, vdim=3)(*[np.ones((5, 4))] * 3), ValueError, "3 on the last"),
+        (lambda: nn.MultiheadAttention(4, 2, 0.0, True, True), TypeError, "positional"),
     ],
 )  # fmt: skip
 def test_errors(call, error, message):

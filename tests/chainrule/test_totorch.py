@@ -72,6 +72,7 @@ SEQUENCES = [
     lambda: nn.GRU(3, 4, 2, False, True, 0.1, True),
     lambda: nn.MultiheadAttention(4, 2, 0.1, batch_first=True),
     lambda: nn.MultiheadAttention(4, 2, bias=False),
+    lambda: nn.MultiheadAttention(4, 2, kdim=3, vdim=5),
     lambda: nn.Embedding(5, 3),
     lambda: nn.Embedding(5, 3, padding_idx=-2),
     lambda: nn.Conv1d(2, 4, 3, stride=2, dilation=2, groups=2, bias=False),
