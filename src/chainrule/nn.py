@@ -153,9 +153,8 @@ class Module:
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
         both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
-        for name, x in both.items():
-            if x.shape != mine[name].shape:
-                faults.append(f"{name}: saved with shape {x.shape}, here {mine[name].shape}")
+        other = [(name, x.shape, mine[name].shape) for name, x in both.items() if x.shape != mine[name].shape]
+        faults += [f"{name}: saved with shape {saved}, here {here}" for name, saved, here in other]
         if faults:
             raise RuntimeError(f"load_state_dict: does not fit {type(self).__name__}: {'; '.join(faults)}")
         for name, x in both.items():
@@ -180,12 +179,9 @@ class Module:
     def __repr__(self) -> str:
         """The tree of modules, each with its number of parameters."""
         count = sum(p.size for p in self.parameters())
-        note = f"  # {count:,}" if count else ""
-        children = list(self.named_children())
-        if not children:
-            return f"{type(self).__name__}({self.extra_repr()}){note}"
-        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children]
-        return "\n  ".join([f"{type(self).__name__}({self.extra_repr()}{note}", *lines]) + "\n)"
+        head, note = f"{type(self).__name__}({self.extra_repr()}", f"  # {count:,}" if count else ""
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
+        return "\n  ".join([head + note, *lines]) + "\n)" if lines else f"{head}){note}"
 
 
 class Sequential(Module):

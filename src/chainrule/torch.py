@@ -247,9 +247,7 @@ class TorchTrainer(Trainer):
         import torch
 
         self.torch, self.without_gradient = torch, torch.no_grad  # type: ignore[assignment]
-        if self.device is None:
-            self.device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
-        self.device = device(self.device)
+        self.device = device(self.device or next((p.device for p in self.model.parameters()), "cpu"))
         self.model.to(self.device)
         backend = self.compile if isinstance(self.compile, str) else "inductor"
         self.forward = torch.compile(self.model, backend=backend) if self.compile else self.model
