@@ -417,9 +417,8 @@ class _Conv(Module):
             raise ValueError(f"channels {in_channels}, {out_channels} must be multiples of groups={groups}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
-        kernel = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)  # type: ignore
-        bound = 1 / math.sqrt(in_channels // groups * math.prod(kernel))
-        size = (out_channels, in_channels // groups, *kernel)
+        size = (out_channels, in_channels // groups, *np.broadcast_to(kernel_size, self.axes).tolist())  # type: ignore
+        bound = 1 / math.sqrt(math.prod(size[1:]))
         self.weight = _drawn(uniform_, size, -bound, bound, **factory)
         self.bias = _drawn(uniform_, out_channels, -bound, bound, **factory) if bias else None
 
@@ -755,7 +754,7 @@ class MultiheadAttention(Module):
         if embed_dim % num_heads:
             raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
-        self.bias, self.batch_first = bias, batch_first
+        self.bias, self.batch_first, self.generator = bias, batch_first, factory.get("generator")
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         alike, whole = self.kdim == self.vdim == embed_dim, (3 * embed_dim, embed_dim)
         self.in_proj_weight = _drawn(xavier_uniform_, whole, **factory) if alike else None
@@ -764,7 +763,6 @@ class MultiheadAttention(Module):
         self.in_proj_bias = _drawn(uniform_, 3 * embed_dim, 0, 0, **factory) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias, **factory)
         self.out_proj.bias = _drawn(uniform_, embed_dim, 0, 0, **factory) if bias else None
-        self.generator = factory.get("generator")
 
     def forward(self, query: Any, key: Any, value: Any, key_padding_mask: Any = None,
                 need_weights: bool = True, attn_mask: Any = None, average_attn_weights: bool = True,
@@ -788,14 +786,18 @@ class MultiheadAttention(Module):
         Raises:
             ValueError: if an input has another size on the last axis, or not two or three axes as the others.
         """
-        inputs, turned = [], not self.batch_first and np.ndim(query) == 3
-        for i, (x, size) in enumerate(((query, self.embed_dim), (key, self.kdim), (value, self.vdim))):
+        heads, turned = [], not self.batch_first and np.ndim(query) == 3
+        own = [getattr(self, f"{name}_proj_weight", None) for name in "qkv"]
+        weights = own if self.in_proj_weight is None else ops.split(self.in_proj_weight, self.embed_dim)
+        biases = [None] * 3 if self.in_proj_bias is None else ops.split(self.in_proj_bias, self.embed_dim)
+        for x, weight, bias in zip((query, key, value), weights, biases, strict=True):
             x = x if isinstance(x, Tensor) else wrap(np.asarray(x))
-            if not 2 <= x.ndim == np.ndim(query) <= 3 or x.shape[-1] != size:
-                wanted = f"three inputs of 2 axes or of 3, this one with {size} on the last"
+            if not 2 <= x.ndim == np.ndim(query) <= 3 or x.shape[-1] != weight.shape[1]:
+                wanted = f"three inputs of 2 axes or of 3, this one with {weight.shape[1]} on the last"
                 raise ValueError(f"MultiheadAttention: wanted {wanted}, got shape {x.shape}")
-            inputs.append(self._heads(x.transpose(0, 1) if turned else x, i))
-        q, k, v = inputs
+            z = ops.linear(x.transpose(0, 1) if turned else x, weight, bias)
+            heads.append(z.reshape(*z.shape[:-1], self.num_heads, -1).transpose(-3, -2))
+        q, k, v = heads
         scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
         for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
             scores = scores + mask.astype(q.dtype)
@@ -805,14 +807,6 @@ class MultiheadAttention(Module):
         out = self.out_proj(out.reshape(*out.shape[:-2], self.embed_dim))
         shown = weights.mean(dim=-3) if average_attn_weights else weights
         return (out.transpose(0, 1) if turned else out), (shown if need_weights else None)
-
-    def _heads(self, x: Tensor, i: int) -> Tensor:
-        """Projection i (0 query, 1 key, 2 value) of x, (B, T, size), cut: (B, num_heads, T, E / num_heads)."""
-        rows = slice(i * self.embed_dim, (i + 1) * self.embed_dim)
-        weight, bias = self.in_proj_weight, self.in_proj_bias
-        weight = getattr(self, f"{'qkv'[i]}_proj_weight") if weight is None else weight[rows]
-        z = ops.linear(x, weight, None if bias is None else bias[rows])
-        return z.reshape(*z.shape[:-1], self.num_heads, -1).transpose(-3, -2)
 
     def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[np.ndarray]:
         """What to add to scores of this shape (B, num_heads, L, S), for each mask given."""
