@@ -275,17 +275,16 @@ def min(x, *, dim=None, keepdim=False):
 
 def _extreme(x, reduce, arg_reduce, dim, keepdim):
     """Value and VJP of max and min."""
-    if dim is None:
-        out = reduce(x, keepdims=keepdim)
+    if dim is None or x.ndim == 0:
+        out = reduce(x, dim, keepdims=keepdim)
         chosen = (x == out) | np.isnan(x)
         return out, lambda g: g * chosen / int(chosen.sum())
     index = np.expand_dims(arg_reduce(x, dim), dim)
-    out = np.take_along_axis(x, index, dim)
-    shape = x.shape
+    out, shape = np.take_along_axis(x, index, dim), x.shape
 
     def vjp(g):
         out = np.zeros(shape, g.dtype)
-        np.put_along_axis(out, index, _restore(g, dim, keepdim), dim)
+        np.put_along_axis(out, index, g if keepdim else np.expand_dims(g, dim), dim)
         return out
 
     return out if keepdim else out.squeeze(dim), vjp
@@ -298,16 +297,15 @@ def _extreme(x, reduce, arg_reduce, dim, keepdim):
 def sum(x, *, dim=None, keepdim=False):
     """Sum of the entries along dim (a number, a tuple, or None for all)."""
     shape = x.shape
-    return x.sum(dim, keepdims=keepdim), lambda g: np.broadcast_to(_restore(g, dim, keepdim), shape)
+    return x.sum(dim, keepdims=keepdim), lambda g: _spread(g, shape, dim, keepdim)
 
 
 @primitive
 def mean(x, *, dim=None, keepdim=False):
     """Mean of the entries along dim (a number, a tuple, or None for all)."""
-    shape = x.shape
-    out = x.mean(dim, keepdims=keepdim)
-    count = _ratio(x, out)
-    return out, lambda g: np.broadcast_to(_restore(g, dim, keepdim) / count, shape)
+    total = x.sum(dim, keepdims=keepdim)
+    shape, count = x.shape, _ratio(x, total)
+    return total / count, lambda g: _spread(g / count, shape, dim, keepdim)
 
 
 @primitive
@@ -320,10 +318,11 @@ def var(x, *, dim=None, correction=1, keepdim=False):
         correction: the sum of squares is divided by the number of entries less this.
         keepdim: keep the axes, with size 1.
     """
-    centred = x - x.mean(dim, keepdims=True)
+    centred = x - mean.rule(x, dim=dim, keepdim=True)[0]
     out = (centred * centred).sum(dim, keepdims=keepdim)
     count = np.maximum(_ratio(x, out) - correction, 0).item()
-    return np.divide(out, count), lambda g: _restore(np.divide(2 * g, count), dim, keepdim) * centred
+    vjp = lambda g: _spread(np.divide(2 * g, count), centred.shape, dim, keepdim) * centred
+    return np.divide(out, count), vjp
 
 
 @primitive
@@ -344,34 +343,33 @@ def logsumexp(x, *, dim, keepdim=False):
     peak = np.where(np.isfinite(peak), peak, 0)
     with np.errstate(divide="ignore"):
         out = np.log(np.exp(x - peak).sum(dim, keepdims=True)) + peak
-    drop = () if keepdim else dim
-    return out.squeeze(drop), lambda g: _restore(g, dim, keepdim) * np.exp(x - out)
+    drop = () if keepdim or x.ndim == 0 else dim
+    return out.squeeze(drop), lambda g: _spread(g, x.shape, dim, keepdim) * np.exp(x - out)
 
 
 @primitive
 def softmax(x, *, dim):
     """exp(x) / sum(exp(x)) along dim, shifted by the largest entry so that no exponential overflows."""
-    out = np.exp(x - x.max(dim, keepdims=True))
+    out = np.exp(x - x.max(dim, keepdims=True) if x.size else x)
     out /= out.sum(dim, keepdims=True)
-
-    def vjp(g):
-        weighted = g * out
-        return weighted - out * weighted.sum(dim, keepdims=True)
-
-    return out, vjp
+    return out, lambda g: out * (g - (g * out).sum(dim, keepdims=True))
 
 
 @primitive
 def log_softmax(x, *, dim):
     """Logarithm of softmax along dim, without forming the softmax."""
+    if x.size == 0:  # nothing to take the logarithm of
+        return x, lambda g: g
     z = x - x.max(dim, keepdims=True)
     out = z - np.log(np.exp(z).sum(dim, keepdims=True))
     return out, lambda g: g - np.exp(out) * g.sum(dim, keepdims=True)
 
 
-def _restore(g, dim, keepdim):
-    """Gradient g with the axes that a reduction along dim has dropped, each of size 1."""
-    return g if keepdim or dim is None else np.expand_dims(g, dim)
+def _spread(g, shape, dim, keepdim):
+    """Gradient of a sum along dim, handed to every entry of an array of that shape."""
+    if shape and dim is not None and not keepdim:
+        g = np.expand_dims(g, dim)
+    return np.broadcast_to(g, shape)
 
 
 def _ratio(x, out):

@@ -238,6 +238,8 @@ for op in ("max", "min"):
     row(op, (0, 3), dim=1)
     row(op, transposed(3, 4), dim=0)
     row(op, transposed(3, 4))
+    row(op, (), dim=0)
+    row(op, (), dim=-1, keepdim=True)
 
 # Sums and means.
 for op in ("sum", "mean", "var"):
@@ -251,6 +253,20 @@ for op in ("sum", "mean", "var"):
     row(op, (0, 3), dim=1)
     row(op, transposed(3, 4), dim=0)
     row(op, strided(3, 4))
+for op in (
+    "sum",
+    "mean",
+    "logsumexp",
+    "softmax",
+    "log_softmax",
+):  # a tensor without axes has a dim 0 all the same
+    row(op, (), dim=0)
+    row(op, (), dim=-1)
+for op in ("sum", "mean", "logsumexp"):
+    row(op, (), dim=0, keepdim=True)
+    row(op, (), dim=-1, keepdim=True)
+row("var", (), dim=0, correction=0)
+row("var", (), dim=-1, correction=0, keepdim=True)
 row("sum", (0, 3), dim=0)
 row("sum", (0, 3))
 row("var", (3, 4), correction=0)
@@ -270,6 +286,10 @@ for op in ("softmax", "log_softmax", "logsumexp"):
     row(op, (1,), dim=0)
     row(op, transposed(3, 4), dim=0)
     row(op, TIES, dim=1)
+for op in ("softmax", "log_softmax"):
+    row(op, (2, 0), dim=1)
+    row(op, (2, 0, 3), dim=1)
+    row(op, (0,), dim=0)
 row("softmax", np.array([[0.0, -np.inf, 1.0]]), dim=1, kink=True)
 row("logsumexp", (2, 3, 4), dim=(0, 2))
 row("logsumexp", (2, 3, 4), dim=(0, 2), keepdim=True)
