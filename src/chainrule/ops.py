@@ -538,14 +538,15 @@ def reshape(x, *, shape):
 @primitive
 def transpose(x, *, dim0, dim1):
     """Array x with the axes dim0 and dim1 exchanged."""
+    if x.ndim == 0 and {dim0, dim1} <= {0, -1}:  # as in PyTorch
+        return x, lambda g: g
     return x.swapaxes(dim0, dim1), lambda g: g.swapaxes(dim0, dim1)
 
 
 @primitive
 def permute(x, *, dims):
     """Array x with its axes in the order dims."""
-    dims = [d % x.ndim for d in dims]
-    return x.transpose(dims), lambda g: g.transpose(np.argsort(dims))
+    return x.transpose(dims), lambda g: np.moveaxis(g, range(g.ndim), dims)
 
 
 @primitive
@@ -559,15 +560,10 @@ def broadcast_to(x, *, shape):
 @primitive
 def concatenate(*xs, dim=0):
     """Arrays one after another along an existing axis; takes a list too, as PyTorch's `cat`."""
-    axis = dim % xs[0].ndim if xs and xs[0].ndim else dim
-    ends = np.cumsum([x.shape[axis] for x in xs]) if xs and xs[0].ndim else []
-
-    def part(stop, size):
-        index = (slice(None),) * axis + (slice(stop - size, stop),)
-        return lambda g: g[index]
-
-    out = np.concatenate(xs, axis)
-    return out, *(part(stop, x.shape[axis]) for stop, x in zip(ends, xs, strict=True))
+    out = np.concatenate(xs, dim)
+    sizes = [x.shape[dim] for x in xs]
+    parts = [slice(stop - n, stop) for n, stop in zip(sizes, np.cumsum(sizes).tolist(), strict=True)]
+    return out, *((lambda g, part=part: g.swapaxes(0, dim)[part].swapaxes(0, dim)) for part in parts)
 
 
 cat = concatenate
@@ -600,22 +596,47 @@ def split(x, split_size_or_sections, dim=0):
 
 @primitive
 def pad(x, *, pad, mode="constant", value=0.0):
-    """Array x with `value` around it.
+    """Array x with more entries around it, or fewer where a count is negative.
 
     Args:
         x: any **shape**.
         pad: how many on each side, last axis first: (left, right, top, bottom, …), as in PyTorch.
-        mode: "constant", the only one there is.
-        value: what to fill in.
+        mode: what the new entries are: "constant" for `value`, "replicate" for the outermost entry, "reflect"
+            for those on the other side of the outermost entry, "circular" for those at the other end.
+        value: what to fill in with "constant".
 
     Raises:
-        ValueError: if pad is no list of pairs for at most as many axes as x has, or for another mode.
+        ValueError: if pad is no list of pairs for at most as many axes as x has, if it takes away more than there
+            is, if it adds more than there is to repeat, or for another mode.
     """
-    if len(pad) % 2 or len(pad) > 2 * x.ndim or np.min(pad, initial=0) < 0 or mode != "constant":
-        raise ValueError(f"pad: wanted up to {x.ndim} pairs of counts, mode 'constant', got {pad}, {mode!r}")
-    widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)][::-1]
-    inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, x.shape, strict=True))
-    return np.pad(x, widths, constant_values=value), lambda g: g[inside]
+    modes = ["constant", "reflect", "replicate", "circular"]
+    if len(pad) % 2 or len(pad) > 2 * x.ndim or mode not in modes:
+        raise ValueError(f"wanted up to {x.ndim} pairs of counts and a mode of {modes}, got {pad}, {mode!r}")
+    widths = np.reshape((*pad, *[0] * (2 * x.ndim - len(pad))), (x.ndim, 2))[::-1]
+    if np.any(np.minimum(widths, 0).sum(1) + x.shape < 0):
+        raise ValueError(f"counts {pad} take away more than there is")
+    if mode == "constant":
+        return _framed(x, widths, value), lambda g: _framed(g, -widths, 0)
+    index = np.ix_(*(_repeated(n, *width, mode) for n, width in zip(x.shape, widths.tolist(), strict=True)))
+    return x[index], _scatter(x, index)
+
+
+def _framed(x, widths, value):
+    """Array x with that value around it, or with entries taken away where a width is negative."""
+    kept = (slice(-a, n + b) for n, (a, b) in zip(x.shape, np.minimum(widths, 0).tolist(), strict=True))
+    x, new = x[*kept], np.maximum(widths, 0)
+    return np.pad(x, new, constant_values=value) if new.any() else x
+
+
+def _repeated(n, before, after, mode):
+    """For each entry along a padded axis of n the index of the entry that it repeats, as PyTorch counts."""
+    at, first, last = np.arange(-before, n + after), np.maximum(-before, 0), n - 1
+    most = {"reflect": last, "replicate": n and math.inf, "circular": n - first + np.minimum(after, 0)}[mode]
+    if np.maximum(before, after) > np.maximum(most, 0):
+        raise ValueError(f"{mode!r} on an axis of {n} adds at most {most} on a side, got {(before, after)}")
+    if mode == "reflect":
+        return last - np.abs(last - np.abs(at))
+    return np.clip(at, 0, last) if mode == "replicate" else first + (at - first) % most
 
 
 # --- Picking by index -------------------------------------------------------------------------------------------

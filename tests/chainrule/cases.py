@@ -332,7 +332,15 @@ for x, shape in [
 ]:
     row("reshape", x, shape=shape)
 row("reshape", transposed(3, 4), shape=(2, 6))
-for x, a, b in [((2, 3), 0, 1), ((2, 3, 4), 0, -1), ((2, 3), -1, -2), ((1,), 0, 0), ((0, 2), 0, 1)]:
+for x, a, b in [
+    ((2, 3), 0, 1),
+    ((2, 3, 4), 0, -1),
+    ((2, 3), -1, -2),
+    ((1,), 0, 0),
+    ((0, 2), 0, 1),
+    ((), 0, -1),
+    ((), 0, 0),
+]:
     row("transpose", x, dim0=a, dim1=b)
 for x, dims in [
     ((2, 3, 4), (2, 0, 1)),
@@ -399,6 +407,25 @@ for x, widths in [
 ]:
     row("pad", x, pad=widths)
 row("pad", transposed(2, 3), pad=(1, 1, 2, 0), mode="constant", value=1.5)
+for x, widths in [((4,), (-1, 2)), ((4,), (2, -3)), ((4,), (-4, 2)), ((4,), (-1, -2)), ((4,), (-2, -2)), ((2, 5), (-1, 1, 2, -1)),
+                  ((3, 4), (0, -1, -2, 0))]:  # fmt: skip
+    row("pad", x, pad=widths)
+    row("pad", x, pad=widths, value=-1.5)
+for mode in ("reflect", "replicate", "circular"):  # PyTorch wants an axis or two before those that it pads
+    for x, widths in [((1, 4), (1, 2)), ((1, 4), (3, 3)), ((2, 1, 5), (0, 2)), ((1, 3, 4), (1, 2, 2, 0)), ((2, 4), (-1, 2)), ((2, 4), (2, -1)),
+                      ((2, 4), (-1, -2)), ((2, 4), (-2, 1)), ((2, 4), (0, 0)), ((0, 2, 4), (1, 0)), ((1, 2, 3, 4), (2, 1, -1, 1)),
+                      ((1, 2, 3, 2, 3), (1, 1, 1, 0, 2, 1))]:  # fmt: skip
+        if mode != "circular" or len(x) > 1 + len(widths) // 2:
+            row("pad", x, pad=widths, mode=mode)
+    row("pad", transposed(1, 3, 4), pad=(1, 2), mode=mode)
+row("pad", (1, 1, 4), pad=(4, 3), mode="circular")
+row("pad", (1, 1, 4), pad=(-1, 3), mode="circular")
+row("pad", (1, 1, 4), pad=(3, -1), mode="circular")
+row("pad", (1, 4), pad=(-3, 2), mode="reflect")
+row("pad", (1, 4), pad=(5, 6), mode="replicate")
+row("pad", (1, 4), pad=(-4, 6), mode="replicate")
+row("pad", (1, 4), pad=(3, -4), mode="replicate")
+row("pad", (1, 1), pad=(2, 1), mode="replicate")
 
 # Picking by index.
 I = np.array
