@@ -744,26 +744,29 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     returned is a view of such an array, so a chain of convolutions never moves data back and forth.
 
     Args:
-        x: **shape** (B, C, H, W).
+        x: **shape** (B, C, H, W), or (C, H, W) for one image.
         weight: **shape** (O, C / groups, kh, kw).
         bias: **shape** (O,), or None.
         stride: step from window to window; a number, or a pair for (H, W), as the next two.
-        padding: zeros added on each side.
+        padding: zeros added on each side; "valid" for none, "same" for as many as keep the size, where an odd
+            one goes to the end and stride must be 1.
         dilation: step from pixel to pixel within a window.
         groups: C and O are cut into so many groups, and each sees only its own.
 
     Returns:
-        **shape** (B, O, H', W') with H' = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1, W' alike.
+        **shape** (B, O, H', W'), without B if x has none, with
+        H' = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1, and W' alike.
 
     Raises:
-        ValueError: if channels, groups or bias do not fit, or a window is larger than the image.
+        ValueError: if channels, groups, bias or a size do not fit, or a window is larger than the image.
 
     Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapters 2 and 4;
     Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for Document Processing, 2006,
     section 3.1 (windows as the rows of a matrix).
     """
-    _check_conv("conv2d", x, weight, bias, groups)
-    frame = _Windows("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
+    _check_conv(x, weight, bias, groups, "BCHW")
+    images = x if x.ndim == 4 else x[None]
+    frame = _Windows(images.shape, weight.shape[2:], stride, padding, dilation)
     size = (groups, len(weight) // groups, weight.shape[1], len(frame.places))
     filters = weight.reshape(size).transpose(0, 3, 2, 1)  # (G, kh kw, C/G, O/G)
 
@@ -773,19 +776,20 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
         return frame.scatter(parts, g.dtype)
 
     def vjp_weight(g):
-        columns = frame.columns(x, groups) if kept is None else kept
+        columns = frame.columns(images, groups) if kept is None else kept
         out = columns.swapaxes(1, 2) @ frame.rows(g, groups)
         return out.reshape(filters.shape).transpose(0, 3, 2, 1).reshape(weight.shape)
 
-    columns = frame.columns(x, groups)
+    columns = frame.columns(images, groups)
     out = columns @ np.ascontiguousarray(filters.reshape(groups, -1, size[1]))
     kept = columns if columns.size <= out.size else None  # larger ones are made anew rather than kept
     out = np.ascontiguousarray(out.swapaxes(0, 1)).reshape(*frame.shape, len(weight))
     if bias is not None:
         pixels = math.prod(frame.shape[1:])
-        images = out.reshape(len(x), pixels * len(weight))  # to add to few long rows is faster
-        images += np.tile(bias, pixels)
-    return out.transpose(0, 3, 1, 2), vjp_x, vjp_weight, lambda g: _column_sums(frame.rows(g, 1)[0])
+        flat = out.reshape(len(out), pixels * len(weight))  # to add to few long rows is faster
+        flat += np.tile(bias, pixels)
+    out = out.transpose(0, 3, 1, 2)
+    return out if x.ndim == 4 else out[0], vjp_x, vjp_weight, lambda g: _column_sums(frame.rows(g, 1)[0])
 
 
 @primitive
@@ -793,45 +797,47 @@ def conv1d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     """Cross-correlation of sequences with filters: `conv2d` on images one pixel high.
 
     Args:
-        x: **shape** (B, C, L).
+        x: **shape** (B, C, L), or (C, L) for one sequence.
         weight: **shape** (O, C / groups, k).
         bias: **shape** (O,), or None.
         stride: step from window to window.
-        padding: zeros added on each side.
+        padding: zeros added on each side, or "valid" or "same", as for `conv2d`.
         dilation: step from entry to entry within a window.
         groups: C and O are cut into so many groups, and each sees only its own.
 
     Returns:
-        **shape** (B, O, L') with L' = (L + 2 padding - dilation (k - 1) - 1) // stride + 1.
+        **shape** (B, O, L'), without B if x has none, with
+        L' = (L + 2 padding - dilation (k - 1) - 1) // stride + 1.
 
     Raises:
-        ValueError: if channels, groups or bias do not fit, or the window is longer than the sequence.
+        ValueError: if channels, groups, bias or a size do not fit, or the window is longer than the sequence.
     """
-    _check_conv("conv1d", x, weight, bias, groups)
+    _check_conv(x, weight, bias, groups, "BCL")
     steps = {"stride": _flat(stride, 1), "padding": _flat(padding, 0), "dilation": _flat(dilation, 1)}
-    out, vjp_x, vjp_w, vjp_b = conv2d.rule(x[:, :, None], weight[:, :, None], bias, groups=groups, **steps)
-    low = lambda vjp: lambda g: vjp(g[:, :, None])[:, :, 0]
-    return out[:, :, 0], low(vjp_x), low(vjp_w), lambda g: vjp_b(g[:, :, None])
+    out, *vjps, vjp_b = conv2d.rule(x[..., None, :], weight[..., None, :], bias, groups=groups, **steps)
+    low = lambda vjp: lambda g: vjp(g[..., None, :])[..., 0, :]
+    return out[..., 0, :], *map(low, vjps), lambda g: vjp_b(g[..., None, :])
 
 
 @primitive
-def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
+def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """Largest entry of each window; among equals the first gets the gradient.
 
     Args:
         x: **shape** (B, C, H, W), or any with H and W last.
         kernel_size: size of a window; a number or a pair, as all that follow.
         stride: step from window to window; kernel_size if None.
-        padding: border of minus infinity on each side.
+        padding: border of minus infinity on each side, at most half a window.
         dilation: step from pixel to pixel within a window.
+        ceil_mode: pixels left over at the end get a window, too, if it starts in the image or its left border.
 
     Returns:
         **shape** (..., H', W'), as for `conv2d`.
 
     Raises:
-        ValueError: if a window is larger than the image.
+        ValueError: if a size does not fit, or a window is larger than the image.
     """
-    frame = _Windows("max_pool2d", x.shape, _pair(kernel_size), stride, padding, dilation)
+    frame = _pool_windows(x, kernel_size, stride, padding, dilation, ceil_mode)
     image = frame.bordered(x, -np.inf)
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
 
@@ -848,51 +854,65 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1):
 
 
 @primitive
-def avg_pool2d(x, *, kernel_size, stride=None, padding=0):
-    """Mean of each window, the zeros of the padding included.
+def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+               divisor_override=None):  # fmt: skip
+    """Mean of each window, the zeros of the padding included unless count_include_pad is False.
 
     Args:
         x: **shape** (B, C, H, W), or any with H and W last.
         kernel_size: size of a window; a number or a pair, as all that follow.
         stride: step from window to window; kernel_size if None.
-        padding: zeros added on each side.
+        padding: zeros added on each side, at most half a window.
+        ceil_mode: as for `max_pool2d`; what such a window sees beyond the padding does not count.
+        count_include_pad: whether the zeros of the padding count as pixels.
+        divisor_override: what the sum of a window is divided by, instead of the number of its pixels.
 
     Returns:
         **shape** (..., H', W'), as for `conv2d`.
 
     Raises:
-        ValueError: if a window is larger than the image.
+        ValueError: if a size does not fit, a window is larger than the image, or the divisor is 0.
     """
-    frame = _Windows("avg_pool2d", x.shape, _pair(kernel_size), stride, padding, 1)
+    frame = _pool_windows(x, kernel_size, stride, padding, 1, ceil_mode)
     image = frame.bordered(x, 0)
-    area, shape = len(frame.places), image.shape
+    if divisor_override == 0:
+        raise ValueError("divisor_override must not be 0")
+    area = divisor_override or (len(frame.places) if image is x else frame.areas(count_include_pad))
     out = functools.reduce(np.add, [image[..., *at] for at in frame.places]) / area
 
     def vjp(g):
-        grad = np.zeros_like(g, shape=shape)
+        grad, part = np.zeros_like(g, shape=(*g.shape[:-2], *frame.size)), g / area
         for at in frame.places:
-            grad[..., *at] += g / area
+            grad[..., *at] += part
         return grad[..., *frame.inside]
 
     return out, vjp
 
 
 @primitive
-def max_pool1d(x, *, kernel_size, stride=None, padding=0, dilation=1):
+def max_pool1d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """Largest entry of each window of a sequence, **shape** (..., L): `max_pool2d` on images one pixel high."""
-    return _pool1d(max_pool2d, x, kernel_size, stride, padding=_flat(padding, 0), dilation=_flat(dilation, 1))
+    return _pool(max_pool2d, x, kernel_size, stride, padding, ceil_mode, dilation=_flat(dilation, 1))
 
 
 @primitive
-def avg_pool1d(x, *, kernel_size, stride=None, padding=0):
+def avg_pool1d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """Mean of each window of a sequence, **shape** (..., L): `avg_pool2d` on images one pixel high."""
-    return _pool1d(avg_pool2d, x, kernel_size, stride, padding=_flat(padding, 0))
+    return _pool(avg_pool2d, x, kernel_size, stride, padding, ceil_mode, count_include_pad=count_include_pad)
 
 
-def _pool1d(pool, x, kernel_size, stride, **steps):
-    stride = None if stride is None else _flat(stride, 1)
-    out, vjp = pool.rule(x[..., None, :], kernel_size=_flat(kernel_size, 1), stride=stride, **steps)
+def _pool(pool, x, kernel_size, stride, padding, ceil_mode, **options):
+    sizes = {"kernel_size": _flat(kernel_size, 1), "stride": _flat(stride, 1), "padding": _flat(padding, 0)}
+    out, vjp = pool.rule(x[..., None, :], ceil_mode=ceil_mode, **sizes, **options)
     return out[..., 0, :], lambda g: vjp(g[..., None, :])[..., 0, :]
+
+
+def _pool_windows(x, kernel_size, stride, padding, dilation, ceil_mode):
+    """Windows of a pooling, whose padding is at most half of them, as in PyTorch."""
+    frame = _Windows(x.shape, kernel_size, stride, _pair("padding", padding, 0), dilation, ceil_mode)
+    if any(2 * a.start > k for a, k in zip(frame.inside, frame.kernel, strict=True)):
+        raise ValueError(f"padding is at most half of kernel_size {frame.kernel}, got {padding!r}")
+    return frame
 
 
 class _Windows:
@@ -906,30 +926,44 @@ class _Windows:
         apart: whether no pixel is seen by two windows.
     """
 
-    def __init__(self, name, shape, kernel, stride, padding, dilation):
-        self.lead, self.kernel, self.padding = shape[:2], kernel, _pair(padding)
-        self.stride, self.dilation = _pair(kernel if stride is None else stride), _pair(dilation)
-        self.inside = [slice(p, p + n) for p, n in zip(self.padding, shape[-2:], strict=True)]
-        self.size, self.apart = [s.start + s.stop for s in self.inside], True
-        axes, counts = [], []
-        along = zip(shape[-2:], kernel, self.stride, self.padding, self.dilation, strict=True)
-        for n, k, s, p, d in along:
+    def __init__(self, shape, kernel, stride, padding, dilation, ceil_mode=False):
+        self.lead, self.kernel = shape[:2], _pair("kernel_size", kernel, 1)
+        self.stride = self.kernel if stride is None else _pair("stride", stride, 1)
+        self.dilation, same = _pair("dilation", dilation, 1), padding == "same"
+        if same and self.stride != (1, 1):
+            raise ValueError(f"padding 'same' goes with a stride of 1, got {stride}")
+        padding = _pair("padding (or 'same', 'valid')", 0 if padding in ("same", "valid") else padding, 0)
+        self.inside, self.size, self.apart, axes, counts = [], [], True, [], []
+        for n, k, s, p, d in zip(shape[-2:], self.kernel, self.stride, padding, self.dilation, strict=True):
             reach = d * (k - 1) + 1
-            count, self.apart = (n + 2 * p - reach) // s + 1, self.apart and s >= reach
+            before, after = ((reach - 1) // 2, reach // 2) if same else (p, p)
+            count, spare = divmod(before + n + after - reach + s, s)
+            count += bool(ceil_mode and spare and count * s < before + n)
             if count < 1:
-                raise ValueError(f"{name}: a window of {reach} is larger than the image of {n} + 2 * {p}")
-            axes.append([slice(d * i, d * i + s * (count - 1) + 1, s) for i in range(k)])
+                raise ValueError(f"a window of {reach} is larger than the image of {n} + {before + after}")
+            self.inside.append(slice(before, before + n))
+            last = s * (count - 1)  # where the last window starts
+            self.size.append(before + n if before + n > last + reach else last + reach)
+            self.apart = self.apart and s >= reach
+            axes.append([slice(d * i, d * i + last + 1, s) for i in range(k)])
             counts.append(count)
         self.shape = (*self.lead[:1], *counts)
         self.places = [(row, column) for row in axes[0] for column in axes[1]]
 
     def bordered(self, x, value):
         """Images x, of shape (..., H, W), with a border of that value."""
-        if self.padding == (0, 0):
+        shape = (*x.shape[:-2], *self.size)
+        if shape == x.shape:
             return x
-        out = np.full_like(x, value, shape=(*x.shape[:-2], *self.size))  # axes in memory keep their order
+        out = np.full_like(x, value, shape=shape)  # axes in memory keep their order
         out[..., *self.inside] = x
         return out
+
+    def areas(self, padded):
+        """How many pixels count in each window: those of the image, or those of its padding, too."""
+        counts = np.zeros(self.size, np.float32)
+        counts[*(slice(0, part.start + part.stop) if padded else part for part in self.inside)] = 1
+        return functools.reduce(np.add, [counts[at] for at in self.places])
 
     def columns(self, x, groups):
         """What each window sees as one row, for each group: (G, B H' W', kh kw C/G)."""
@@ -946,6 +980,7 @@ class _Windows:
 
     def rows(self, g, groups):
         """One row of g for each window, for each group: (G, B H' W', O/G)."""
+        g = g if g.ndim == 4 else g[None]
         return self._grouped(g.transpose(0, 2, 3, 1)[..., None, :], groups)
 
     def _grouped(self, x, groups):
@@ -962,25 +997,28 @@ class _Windows:
         return out[:, *self.inside].transpose(0, 3, 1, 2)
 
 
-def _pair(n):
-    return (n, n) if isinstance(n, int) else tuple(n)
+def _pair(name, size, least):
+    """A size for H and W, given as one number or as a pair."""
+    pair = size if isinstance(size, tuple | list) else (size,)
+    if len(pair) not in (1, 2) or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
+        raise ValueError(f"{name} is a whole number from {least} on or a pair of them, got {size!r}")
+    return (*pair, *pair)[:2]
 
 
-def _flat(n, across):
-    """A number for one axis as a pair for two, the first of which has only one pixel."""
-    return (across, n) if isinstance(n, int) else (across, *n)
+def _flat(size, across):
+    """A size for one axis as a pair for two, the first of which has only one pixel; None and words stay."""
+    pair = (across, *size) if isinstance(size, tuple | list) else (across, size)
+    return size if size is None or isinstance(size, str) else pair
 
 
-def _check_conv(name, x, weight, bias, groups):
-    axes, letters = {"conv1d": (3, "L"), "conv2d": (4, "H, W")}[name]
-    got = f"got {x.shape} and {weight.shape}"
-    if x.ndim != axes or weight.ndim != axes:
-        raise ValueError(f"{name}: wanted x of shape (B, C, {letters}) and weight of {axes} axes, {got}")
-    if x.shape[1] != weight.shape[1] * groups or len(weight) % groups:
-        wanted = f"weight wants {weight.shape[1] * groups}, and outputs in a multiple of {groups} group(s)"
-        raise ValueError(f"{name}: x has {x.shape[1]} channels, {wanted}; {got}")
+def _check_conv(x, weight, bias, groups, axes):
+    if weight.ndim != len(axes) or x.ndim not in (len(axes) - 1, len(axes)):
+        raise ValueError(f"wanted x of shape ({', '.join(axes)}), B or not, and weight of {len(axes)} axes")
+    channels, wanted = x.shape[1 - len(axes)], weight.shape[1] * groups
+    if channels != wanted or len(weight) % groups:
+        raise ValueError(f"x has {channels} channels, weight wants {wanted}, outputs a multiple of {groups}")
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"{name}: bias has shape {bias.shape}, wanted {weight.shape[:1]}, one per output")
+        raise ValueError(f"bias has shape {bias.shape}, wanted {weight.shape[:1]}, one per output")
 
 
 # --- Normalisation ----------------------------------------------------------------------------------------------

@@ -471,6 +471,11 @@ for x, w, bias, options in [
     ((2, 3, 4, 5), (3, 1, 2, 2), True, {"groups": 3}),
     ((2, 4, 6, 5), (4, 1, 2, 2), False, {"groups": 4, "dilation": 2, "padding": 1}), ((0, 2, 4, 4), (3, 2, 2, 2), True, {}),
     ((2, 2, 3, 3), (1, 2, 3, 3), True, {}), ((1, 1, 4, 4), (2, 1, 1, 1), True, {"stride": 3}),
+    ((2, 2, 5, 6), (3, 2, 3, 3), True, {"padding": "same"}), ((1, 2, 5, 6), (3, 2, 2, 4), True, {"padding": "same"}),
+    ((1, 4, 5, 6), (2, 2, 2, 3), False, {"padding": "same", "dilation": (3, 2), "groups": 2}), ((1, 1, 2, 1), (2, 1, 5, 4), True, {"padding": "same"}),
+    ((2, 2, 5, 6), (3, 2, 3, 2), True, {"padding": "valid", "stride": 2}), ((2, 5, 6), (3, 2, 3, 3), True, {"padding": 1}),
+    ((4, 5, 6), (6, 2, 3, 2), True, {"groups": 2, "stride": 2, "dilation": 2, "padding": (2, 1)}), ((2, 5, 6), (3, 2, 2, 2), False, {"padding": "same"}),
+    ((5, 4, 4), (2, 5, 3, 3), True, {}), ((1, 1, 5, 5), (1, 1, 3, 3), True, {"stride": (2,), "padding": (1,), "dilation": (2,)}),
 ]:  # fmt: skip
     row("conv2d", x, w, *[(w[0],)] * bias, **options)
 row("conv2d", transposed(2, 3, 4, 5).transpose(0, 1, 3, 2), transposed(2, 3, 2, 3), strided(2), padding=1)
@@ -484,7 +489,8 @@ row(
 for x, w, bias, options in [
     ((2, 3, 7), (4, 3, 3), True, {}), ((2, 3, 7), (4, 3, 2), False, {"padding": 2, "stride": 2}), ((1, 1, 1), (1, 1, 1), True, {}),
     ((2, 4, 9), (4, 2, 3), True, {"groups": 2, "dilation": 2, "padding": 1}), ((2, 2, 8), (2, 2, 3), True, {"stride": (3,), "padding": (1,)}),
-    ((0, 2, 4), (3, 2, 2), True, {}),
+    ((0, 2, 4), (3, 2, 2), True, {}), ((2, 3, 7), (4, 3, 4), True, {"padding": "same"}), ((2, 4, 7), (4, 2, 2), False, {"padding": "same", "dilation": 3, "groups": 2}),
+    ((2, 3, 7), (4, 3, 4), True, {"padding": "valid", "stride": 2}), ((3, 7), (4, 3, 3), True, {"padding": 1, "stride": 2}), ((3, 7), (4, 3, 2), False, {"padding": "same"}),
 ]:  # fmt: skip
     row("conv1d", x, w, *[(w[0],)] * bias, **options)
 row("conv1d", transposed(2, 3, 7), strided(4, 3, 3))
@@ -509,6 +515,30 @@ for op in ("max_pool", "avg_pool"):
                        ((2, 8), {"kernel_size": 3, "stride": 1})]:  # fmt: skip
         row(op + "1d", x, **options)
     row(op + "1d", TIES, kernel_size=2, stride=1, kink=True)
+    for x, options in [
+        ((2, 3, 5, 7), {"kernel_size": 2}), ((1, 2, 6, 5), {"kernel_size": 3, "stride": 2, "padding": 1}),
+        ((2, 4, 5), {"kernel_size": (2, 4), "stride": (3, 2), "padding": (1, 2)}), ((1, 1, 3, 4), {"kernel_size": 1, "stride": 3}),
+        ((1, 1, 4, 6), {"kernel_size": (4, 2), "stride": (3, 5), "padding": (2, 1)}), ((1, 2, 4, 4), {"kernel_size": 2}), ((0, 2, 5, 5), {"kernel_size": 2}),
+        ((1, 1, 6, 6), {"kernel_size": (3,), "stride": (2,), "padding": (1,)}),
+    ]:  # fmt: skip
+        row(op + "2d", x, ceil_mode=True, **options)
+        if op == "avg_pool":
+            row(op + "2d", x, count_include_pad=False, **options)
+            row(op + "2d", x, ceil_mode=True, count_include_pad=False, **options)
+            row(op + "2d", x, ceil_mode=True, divisor_override=3, **options)
+    for x, options in [
+        ((2, 3, 7), {"kernel_size": 2}),
+        ((2, 3, 8), {"kernel_size": 3, "stride": 2, "padding": 1}),
+        ((1, 6), {"kernel_size": 4, "stride": 5, "padding": 2}),
+    ]:
+        row(op + "1d", x, ceil_mode=True, **options)
+        if op == "avg_pool":
+            row(op + "1d", x, count_include_pad=False, **options)
+            row(op + "1d", x, ceil_mode=True, count_include_pad=False, **options)
+    row(op + "2d", (1, 1, 2, 5), kernel_size=3, stride=2, ceil_mode=True)
+row("avg_pool2d", (1, 2, 4, 4), kernel_size=2, divisor_override=-2)
+row("max_pool2d", (1, 2, 8, 7), kernel_size=2, dilation=2, stride=3, padding=1, ceil_mode=True)
+row("max_pool1d", (1, 2, 8), kernel_size=2, dilation=3, stride=3, ceil_mode=True)
 row("max_pool2d", (2, 2, 7, 7), kernel_size=2, dilation=2, stride=1)
 row("max_pool1d", (2, 2, 7), kernel_size=2, dilation=3, stride=2)
 

@@ -426,7 +426,7 @@ def test_long_sequences_cost_little():
         (lambda: nn.Linear(3, 2, seed=1), TypeError, "seed"),
         (lambda: nn.Linear(3, 2, generator=1), TypeError, "default_rng"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "multiples of groups=2"),
-        (lambda: nn.Conv2d(3, 4, 3)(np.ones((3, 8, 8))), ValueError, r"\(B, C, H, W\)"),
+        (lambda: nn.Conv2d(3, 4, 3)(np.ones((3, 8))), ValueError, r"\(B, C, H, W\)"),
         (lambda: nn.BatchNorm1d(3)(np.ones((4, 2))), ValueError, "wanted 3 features on axis 1"),
         (lambda: nn.BatchNorm1d(3)(np.ones((1, 3))), ValueError, "more than 1 value per channel"),
         (lambda: nn.BatchNorm2d(3)(np.ones((4, 3))), ValueError, "of 4 axes"),

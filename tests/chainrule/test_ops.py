@@ -16,6 +16,7 @@ from chainrule.checks import check_grad
 pytestmark = [
     pytest.mark.filterwarnings("ignore:(divide by zero|invalid value|overflow):RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:var\\(\\):UserWarning"),
+    pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning"),
 ]
 ALL = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 SMOOTH = [case for case in CASES if not case.kink]
