@@ -341,38 +341,43 @@ class Dropout(Module):
         return dropout(x, self.p, self.training, generator_or_shared(self.generator))
 
 
-class _Pool(_Op):
-    """Shared by the four pooling layers."""
-
-    names = ("kernel_size", "stride", "padding")
-
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
-        self.kernel_size, self.padding = kernel_size, padding
-        self.stride = kernel_size if stride is None else stride
-
-
-class MaxPool1d(_Pool):
+class MaxPool1d(_Op):
     """Largest entry of each window of a sequence (B, C, L); see `chainrule.ops.max_pool1d`."""
 
-    op = "max_pool1d"
+    op, names = "max_pool1d", ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, *,
+                 ceil_mode: bool = False):  # fmt: skip
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
 
 
-class MaxPool2d(_Pool):
+class MaxPool2d(MaxPool1d):
     """Largest entry of each window of an image (B, C, H, W); see `chainrule.ops.max_pool2d`."""
 
     op = "max_pool2d"
 
 
-class AvgPool1d(_Pool):
+class AvgPool1d(_Op):
     """Mean of each window of a sequence (B, C, L); see `chainrule.ops.avg_pool1d`."""
 
-    op = "avg_pool1d"
+    op, names = "avg_pool1d", ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+                 count_include_pad: bool = True):  # fmt: skip
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
 
 
-class AvgPool2d(_Pool):
+class AvgPool2d(AvgPool1d):
     """Mean of each window of an image (B, C, H, W); see `chainrule.ops.avg_pool2d`."""
 
-    op = "avg_pool2d"
+    op, names = "avg_pool2d", (*AvgPool1d.names, "divisor_override")  # type: ignore[assignment]
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+                 count_include_pad: bool = True, divisor_override: int | None = None):  # fmt: skip
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        self.divisor_override = divisor_override
 
 
 # --- Layers with parameters -------------------------------------------------------------------------------------
