@@ -538,8 +538,6 @@ def reshape(x, *, shape):
 @primitive
 def transpose(x, *, dim0, dim1):
     """Array x with the axes dim0 and dim1 exchanged."""
-    if x.ndim == 0 and {dim0, dim1} <= {0, -1}:  # as in PyTorch
-        return x, lambda g: g
     return x.swapaxes(dim0, dim1), lambda g: g.swapaxes(dim0, dim1)
 
 
@@ -1231,8 +1229,7 @@ def _entropy_of_probabilities(x, q, dim, reduction, count):
     """-sum(q * log(softmax(x))) along dim, and the VJPs of x and q."""
     z = x - x.max(dim, keepdims=True)
     log_p = z - np.log(np.exp(z).sum(dim, keepdims=True))
-    counted = np.where(q == 0, 0, log_p)  # 0 * -inf is 0 here
-    out, spread = _reduced(-(q * counted).sum(dim), reduction, count)
+    out, spread = _reduced(-(q * np.where(q == 0, 0, log_p)).sum(dim), reduction, count)  # 0 * -inf is 0 here
     grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), x.shape[:dim] + x.shape[dim + 1 :]), dim)
     vjp_x = lambda g: grow(g) * (np.exp(log_p) * q.sum(dim, keepdims=True) - q)
     return out, vjp_x, lambda g: -grow(g) * log_p
@@ -1252,9 +1249,7 @@ def _check_reduction(losses, reduction, count=None, name=""):
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
     if reduction == "mean" and not (losses.size if count is None else count):
-        raise ValueError(
-            f"{name}the mean over an empty batch is not defined (losses of shape {losses.shape})"
-        )
+        raise ValueError(f"{name}the mean over an empty batch is not defined (its shape is {losses.shape})")
 
 
 def _check_same(name, x, target):

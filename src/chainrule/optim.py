@@ -148,8 +148,7 @@ class SGD(Optimizer):
 
     def update(self, p, g, state, group):
         """Change p in place, given g."""
-        momentum = group["momentum"]
-        if momentum:
+        if momentum := group["momentum"]:
             before = state.get("momentum_buffer")
             velocity = g.copy() if before is None else momentum * before + (1 - group["dampening"]) * g
             state["momentum_buffer"] = velocity

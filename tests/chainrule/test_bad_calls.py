@@ -143,7 +143,7 @@ BAD = [
     (lambda: ops.mse_loss(t(4, 1), t(4)), ValueError, r"mse_loss: x of shape \(4, 1\) and target of shape \(4,\)"),
     (lambda: ops.hinge_loss(t(4), t(3)), ValueError, r"hinge_loss: x of shape \(4,\) and target of shape \(3,\)"),
     (lambda: ops.mse_loss(t(2), t(2), reduction="avg"), ValueError, "reduction is 'mean', 'sum' or 'none', got 'avg'"),
-    (lambda: ops.mse_loss(t(0), t(0)), ValueError, r"mse_loss: the mean over an empty batch is not defined \(losses of shape \(0,\)\)"),
+    (lambda: ops.mse_loss(t(0), t(0)), ValueError, r"mse_loss: the mean over an empty batch is not defined \(its shape is \(0,\)\)"),
     (lambda: ops.cross_entropy(t(0, 3), I([], int)), ValueError, "cross_entropy: the mean over an empty batch"),
     (lambda: ops.cross_entropy(t(2, 3), I([0, 3])), ValueError, "cross_entropy: label 3 is out of range, wanted 0 to 2"),
     (lambda: ops.cross_entropy(t(2, 3), I([0, -1])), ValueError, "cross_entropy: label -1 is out of range"),

@@ -1,16 +1,18 @@
-"""Every op against PyTorch on the samples that PyTorch tests its own ops with: equal, or refused, never another number.
+"""Ops, layers and optimisers on the samples that PyTorch tests its own with: equal, or refused, never another number.
 
-The samples lie in a module of PyTorch's that is not for users; where it is not to be had, nothing is tested here.
+The samples lie in modules of PyTorch's that are not for users; where they are not to be had, nothing is tested here.
 """
 
+import inspect
 import warnings
 
 import numpy as np
 import pytest
 import torch
 
-from chainrule import losses, ops
+from chainrule import losses, nn, ops, optim
 from chainrule.tensor import Tensor, wrap
+from chainrule.torch import from_torch
 
 pytestmark = [pytest.mark.deep, pytest.mark.filterwarnings("ignore")]
 # What PyTorch calls an op of ours, where it is not the same name; F. is torch.nn.functional.
@@ -101,3 +103,83 @@ def test_no_sample_gives_another_number():
         print(f"{name}: {len(those)} refused, such as {those[0][:160]}")
     assert len(agree) >= 55 and not refused.keys() - agree.keys(), "an op that refuses every sample"
     assert sum(agree.values()) >= 2900, "fewer samples agree than did: which option is refused now?"
+
+
+def layer_samples():
+    """Arguments of PyTorch's constructor and of a call, for every layer that we have, too, in both modes."""
+    for info in pytest.importorskip("torch.testing._internal.common_modules").module_db:
+        for training in (False, True) if hasattr(nn, info.module_cls.__name__) else ():
+            options = {"device": "cpu", "dtype": torch.float64, "requires_grad": True, "training": training}
+            for sample in info.module_inputs_func(info, **options):
+                made, call = sample.constructor_input, sample.forward_input
+                layer = info.module_cls(*made.args, **made.kwargs).double().train(training)
+                drops = training and max(getattr(layer, "dropout", 0), getattr(layer, "p", 0)) > 0
+                if not drops:  # what is dropped is drawn
+                    yield f"{layer} {made.kwargs}", layer, call.args, call.kwargs
+
+
+def parts(x, kind):
+    """The tensors in nested tuples."""
+    return (
+        [t for y in x for t in parts(y, kind)] if isinstance(x, list | tuple) else [x] * isinstance(x, kind)
+    )
+
+
+def compare_layers(mine, theirs, args, options):
+    """Raise AssertionError where an output or a parameter's gradient differs."""
+    got = parts(mine(*ours(args, []), **ours_of(options, [])), Tensor)
+    wanted = parts(theirs(*args, **options), torch.Tensor)
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-10)
+        if b.requires_grad:
+            b.backward(torch.ones_like(b), retain_graph=True)
+            a.backward(np.ones(a.shape), retain_graph=True)
+    for (name, a), b in zip(mine.named_parameters(), theirs.parameters(), strict=True):
+        if b.grad is not None:
+            grad = np.zeros(a.shape) if a.grad is None else a.grad.numpy()
+            np.testing.assert_allclose(grad, b.grad.numpy(), rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_no_layer_gives_another_number():
+    agree, refused = {}, {}
+    for what, theirs, args, options in layer_samples():
+        name = type(theirs).__name__
+        try:
+            compare_layers(from_torch(theirs), theirs, args, options)
+            agree[name] = agree.get(name, 0) + 1
+        except AssertionError as error:
+            raise AssertionError(what) from error
+        except (TypeError, ValueError, RuntimeError) as error:
+            refused.setdefault(name, []).append(f"{what}: {error}")
+    print(f"{sum(agree.values())} samples of {len(agree)} layers agree")
+    for name, those in refused.items():
+        print(f"{name}: {len(those)} refused, such as {those[0][:300]}")
+    assert len(agree) >= 22 and sum(agree.values()) >= 290 and not refused.keys() - agree.keys()
+
+
+def test_no_optimiser_makes_another_step():
+    agree, rng = {}, np.random.default_rng(0)
+    number = lambda x: x.item() if isinstance(x, torch.Tensor) else x
+    for info in pytest.importorskip("torch.testing._internal.common_optimizers").optim_db:
+        kind = getattr(optim, info.optim_cls.__name__, None)
+        for sample in info.optim_inputs_func(device="cpu") if kind else ():
+            options = {k: number(v) for k, v in sample.kwargs.items()}
+            options |= {"betas": tuple(map(number, options["betas"]))} if "betas" in options else {}
+            assert options.keys() <= inspect.signature(kind).parameters.keys(), (
+                "an option that ours does not have"
+            )
+            arrays = [rng.standard_normal((3, 2)), rng.standard_normal(4)]
+            mine, theirs = [Tensor(a, requires_grad=True) for a in arrays], [torch.tensor(a) for a in arrays]
+            steps = kind(mine, **options), info.optim_cls(theirs, **sample.kwargs | {"foreach": False})
+            for _ in range(100):
+                for a, b in zip(mine, theirs, strict=True):
+                    a.grad = wrap(rng.standard_normal(a.shape))
+                    b.grad = torch.tensor(a.grad.numpy())
+                for step in steps:
+                    step.step()
+            for a, b in zip(mine, theirs, strict=True):
+                np.testing.assert_allclose(
+                    a.numpy(), b.numpy(), rtol=1e-12, atol=1e-12, err_msg=f"{kind} {options}"
+                )
+            agree[kind] = agree.get(kind, 0) + 1
+    assert len(agree) == 5 and sum(agree.values()) >= 30, agree
