@@ -60,13 +60,12 @@ class Optimizer:
         for group in self.param_groups:
             decay, climb = 0.0 if self.decoupled else group["weight_decay"], group["maximize"]
             for tensor in group["params"]:
-                if tensor.grad is None:
-                    continue
-                p, g = tensor._data, tensor.grad._data
-                g = -g if climb else g
-                g = g + decay * p if decay else g
-                self.update(p, g, self.state[tensor], group)
-                note_change(p)
+                if tensor.grad is not None:
+                    p, g = tensor._data, tensor.grad._data
+                    g = -g if climb else g
+                    g = g + decay * p if decay else g
+                    self.update(p, g, self.state[tensor], group)
+                    note_change(p)
 
     def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change p in place, given g, what state remembers of the steps before, and the options of the group."""
@@ -118,6 +117,12 @@ def _checked(params: Parameters) -> list[Any]:
     if len({id(p) for p in everything}) < len(everything):
         raise ValueError("a parameter was given to the optimiser twice")
     return given
+
+
+def _average(state: dict[str, Any], name: str, weight: float, x: Any) -> Any:
+    """Running mean of that name in state, which starts at 0: weight * mean + (1 - weight) * x."""
+    state[name] = weight * state.get(name, 0) + (1 - weight) * x
+    return state[name]
 
 
 class SGD(Optimizer):
@@ -215,10 +220,9 @@ class RMSprop(Optimizer):
 
     def update(self, p, g, state, group):
         """Change p in place, given g."""
-        alpha = group["alpha"]
-        spread = state["square_avg"] = alpha * state.get("square_avg", 0) + (1 - alpha) * g * g
+        spread = _average(state, "square_avg", group["alpha"], g * g)
         if group["centered"]:
-            mean = state["grad_avg"] = alpha * state.get("grad_avg", 0) + (1 - alpha) * g
+            mean = _average(state, "grad_avg", group["alpha"], g)
             spread = spread - mean * mean
         step = g / (np.sqrt(spread) + group["eps"])
         if group["momentum"]:
@@ -256,10 +260,11 @@ class Adam(Optimizer):
         t = state["step"] = state.get("step", 0) + 1
         if self.decoupled:
             p *= 1 - lr * group["weight_decay"]
-        mean = state["exp_avg"] = beta1 * state.get("exp_avg", 0) + (1 - beta1) * g
-        square = state["exp_avg_sq"] = beta2 * state.get("exp_avg_sq", 0) + (1 - beta2) * g * g
+        mean = _average(state, "exp_avg", beta1, g)
+        square = _average(state, "exp_avg_sq", beta2, g * g)
         if group["amsgrad"]:
-            square = state["max_exp_avg_sq"] = np.maximum(state.get("max_exp_avg_sq", 0), square)
+            square = np.maximum(square, state.get("max_exp_avg_sq", 0))
+            state["max_exp_avg_sq"] = square
         root = np.sqrt(square) / math.sqrt(1 - beta2**t) + group["eps"]
         p -= lr / (1 - beta1**t) * (mean / root)
 

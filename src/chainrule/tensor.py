@@ -297,10 +297,7 @@ class Tensor:
         gone = dim is None or self.shape[dim] == 1
         return self.reshape(np.squeeze(self._data, dim).shape) if gone else self
 
-    @property
-    def T(self) -> Tensor:
-        """The axes in reverse order."""
-        return ops.permute(self, range(self.ndim)[::-1])
+    T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="The axes in reverse order.")
 
     argmax = _without_gradient(lambda x, dim=None: x.argmax(dim))  # index of the first of the largest entries
     argmin = _without_gradient(lambda x, dim=None: x.argmin(dim))
