@@ -840,11 +840,12 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
 
     def vjp(g):
-        grad, left = np.zeros_like(image, g.dtype), np.empty_like(out, g.dtype)
+        grad = (np.empty_like if frame.tiled else np.zeros_like)(image, g.dtype)
+        left = np.empty_like(out, g.dtype)
         left[...] = g  # what has not found its place yet; in memory it lies as the image does
         for at in frame.places:
-            part = left * (image[..., *at] == out)
-            grad[..., *at] = part if frame.apart else grad[..., *at] + part
+            part = left if at is frame.places[-1] else left * (image[..., *at] == out)
+            grad[..., *at] = part if frame.tiled else grad[..., *at] + part
             left -= part
         return grad[..., *frame.inside]
 
@@ -921,7 +922,7 @@ class _Windows:
         places: for each pixel of a window, row by row, the slices that pick it from all windows at once.
         size: height and width of an image with its border.
         inside: the slices that cut the border off again.
-        apart: whether no pixel is seen by two windows.
+        tiled: whether every pixel is seen by exactly one window.
     """
 
     def __init__(self, shape, kernel, stride, padding, dilation, ceil_mode=False):
@@ -931,7 +932,7 @@ class _Windows:
         if same and self.stride != (1, 1):
             raise ValueError(f"padding 'same' goes with a stride of 1, got {stride}")
         padding = _pair("padding (or 'same', 'valid')", 0 if padding in ("same", "valid") else padding, 0)
-        self.inside, self.size, self.apart, axes, counts = [], [], True, [], []
+        self.inside, self.size, self.tiled, axes, counts = [], [], True, [], []
         for n, k, s, p, d in zip(shape[-2:], self.kernel, self.stride, padding, self.dilation, strict=True):
             reach = d * (k - 1) + 1
             before, after = ((reach - 1) // 2, reach // 2) if same else (p, p)
@@ -942,7 +943,7 @@ class _Windows:
             self.inside.append(slice(before, before + n))
             last = s * (count - 1)  # where the last window starts
             self.size.append(before + n if before + n > last + reach else last + reach)
-            self.apart = self.apart and s >= reach
+            self.tiled = self.tiled and s == k == reach and self.size[-1] == count * s
             axes.append([slice(d * i, d * i + last + 1, s) for i in range(k)])
             counts.append(count)
         self.shape = (*self.lead[:1], *counts)
@@ -1196,12 +1197,11 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
         return _entropy_of_labels(x, target, reduction)
     classes, w = np.arange(x.shape[dim]), np.asarray(1 if weight is None else weight, x.dtype)
     classes, w = (y.reshape(-1, *[1] * (x.ndim - dim - 1)) for y in (classes, w))  # along the axis of classes
-    kept, count = 1, None
+    kept = np.expand_dims(target != ignore_index, dim) if hard else 1
     if hard:
         _check_range("cross_entropy: label", target[target != ignore_index], classes.size, ValueError)
-        kept = np.expand_dims(target != ignore_index, dim)
         target = kept & (np.expand_dims(target, dim) == classes)
-        count = float((w * target).sum())
+    count = float((w * target).sum()) if hard else None
     q = kept * w * (target.astype(x.dtype) * (1 - label_smoothing) + label_smoothing / classes.size)
     out, vjp_x, vjp_q = _entropy_of_probabilities(x, q, dim, reduction, count)
     return out, vjp_x, lambda g: vjp_q(g) * w * (1 - label_smoothing)
