@@ -60,8 +60,8 @@ class Optimizer:
         for group in self.param_groups:
             decay, climb = 0.0 if self.decoupled else group["weight_decay"], group["maximize"]
             for tensor in group["params"]:
-                if tensor.grad is not None:
-                    p, g = tensor._data, tensor.grad._data
+                if (grad := tensor.grad) is not None:
+                    p, g = tensor._data, grad._data
                     g = -g if climb else g
                     g = g + decay * p if decay else g
                     self.update(p, g, self.state[tensor], group)
