@@ -18,7 +18,7 @@ __all__ += ["binary_cross_entropy_with_logits", "kl_div"]
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors, of one shape."""
-    x, y = (t if isinstance(t, Tensor) else wrap(np.asarray(t)) for t in (input, target))
+    x, y = (t if isinstance(t, Tensor) else Tensor(t) for t in (input, target))
     ops._check_same(name, x, y)
     return x, y
 

@@ -630,7 +630,7 @@ class _Recurrent(Module):
         Raises:
             ValueError: if x or the state has another shape.
         """
-        x = x if isinstance(x, Tensor) else wrap(np.asarray(x))
+        x = x if isinstance(x, Tensor) else Tensor(x)
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size or 0 in x.shape:
             wanted = f"({'B, T' if self.batch_first else 'T, B'}, {self.input_size})"
             raise ValueError(f"{type(self).__name__}: wanted x of shape {wanted}, got {x.shape}")
@@ -796,7 +796,7 @@ class MultiheadAttention(Module):
         weights = own if self.in_proj_weight is None else ops.split(self.in_proj_weight, self.embed_dim)
         biases = [None] * 3 if self.in_proj_bias is None else ops.split(self.in_proj_bias, self.embed_dim)
         for x, weight, bias in zip((query, key, value), weights, biases, strict=True):
-            x = x if isinstance(x, Tensor) else wrap(np.asarray(x))
+            x = x if isinstance(x, Tensor) else Tensor(x)
             if not 2 <= x.ndim == np.ndim(query) <= 3 or x.shape[-1] != weight.shape[1]:
                 wanted = f"three inputs of 2 axes or of 3, this one with {weight.shape[1]} on the last"
                 raise ValueError(f"MultiheadAttention: wanted {wanted}, got shape {x.shape}")
@@ -815,8 +815,9 @@ class MultiheadAttention(Module):
 
     def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[np.ndarray]:
         """What to add to scores of this shape (B, num_heads, L, S), for each mask given."""
-        masks = [np.asarray(padding)[..., None, None, :]] if padding is not None else []
-        masks += [np.triu(np.ones(shape[-2:], bool), 1)] if causal else []
+        masks = [np.triu(np.ones(shape[-2:], bool), 1)] if causal else []
+        if padding is not None:
+            masks.append(np.broadcast_to(np.expand_dims(padding, (-3, -2)), (*shape[:-3], 1, 1, shape[-1])))
         if mask is not None:
             mask = np.asarray(mask)
             masks.append(mask.reshape(*shape[:-3], -1, *shape[-2:]) if mask.ndim == 3 else mask)

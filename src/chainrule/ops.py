@@ -303,9 +303,9 @@ def sum(x, *, dim=None, keepdim=False):
 @primitive
 def mean(x, *, dim=None, keepdim=False):
     """Mean of the entries along dim (a number, a tuple, or None for all)."""
-    total = x.sum(dim, keepdims=keepdim)
-    shape, count = x.shape, _ratio(x, total)
-    return total / count, lambda g: _spread(g / count, shape, dim, keepdim)
+    out = x.mean(dim if x.ndim or dim not in (0, -1) else None, keepdims=keepdim)
+    shape, count = x.shape, _ratio(x, out)
+    return out, lambda g: _spread(g / count, shape, dim, keepdim)
 
 
 @primitive
@@ -320,9 +320,8 @@ def var(x, *, dim=None, correction=1, keepdim=False):
     """
     centred = x - mean.rule(x, dim=dim, keepdim=True)[0]
     out = (centred * centred).sum(dim, keepdims=keepdim)
-    count = np.maximum(_ratio(x, out) - correction, 0).item()
-    vjp = lambda g: _spread(np.divide(2 * g, count), centred.shape, dim, keepdim) * centred
-    return np.divide(out, count), vjp
+    n = np.maximum(_ratio(x, out) - correction, 0).item()
+    return np.divide(out, n), lambda g: _spread(np.divide(2 * g, n), centred.shape, dim, keepdim) * centred
 
 
 @primitive
@@ -623,7 +622,7 @@ def _framed(x, widths, value):
     """Array x with that value around it, or with entries taken away where a width is negative."""
     kept = (slice(-a, n + b) for n, (a, b) in zip(x.shape, np.minimum(widths, 0).tolist(), strict=True))
     x, new = x[*kept], np.maximum(widths, 0)
-    return np.pad(x, new, constant_values=value) if new.any() else x
+    return np.pad(x, new, constant_values=value) if new.any() else x.copy()
 
 
 def _repeated(n, before, after, mode):
@@ -876,7 +875,7 @@ def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count
     image = frame.bordered(x, 0)
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
-    area = divisor_override or (len(frame.places) if image is x else frame.areas(count_include_pad))
+    area = divisor_override or (len(frame.places) if image is x else frame.areas(count_include_pad, x.dtype))
     out = functools.reduce(np.add, [image[..., *at] for at in frame.places]) / area
 
     def vjp(g):
@@ -958,9 +957,9 @@ class _Windows:
         out[..., *self.inside] = x
         return out
 
-    def areas(self, padded):
+    def areas(self, padded, dtype):
         """How many pixels count in each window: those of the image, or those of its padding, too."""
-        counts = np.zeros(self.size, np.float32)
+        counts = np.zeros(self.size, dtype)
         counts[*(slice(0, part.start + part.stop) if padded else part for part in self.inside)] = 1
         return functools.reduce(np.add, [counts[at] for at in self.places])
 
@@ -1193,8 +1192,8 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
         raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
     if weight is not None and np.shape(weight) != x.shape[dim:][:1]:
         raise ValueError(f"cross_entropy: weight has shape {np.shape(weight)}, wanted one for each class")
-    if hard and x.ndim == 2 and weight is None and not label_smoothing and ignore_index not in target:
-        return _entropy_of_labels(x, target, reduction)
+    if hard and x.ndim == 2 and weight is None and not label_smoothing:
+        return _entropy_of_labels(x, target, target != ignore_index, reduction)
     classes, w = np.arange(x.shape[dim]), np.asarray(1 if weight is None else weight, x.dtype)
     classes, w = (y.reshape(-1, *[1] * (x.ndim - dim - 1)) for y in (classes, w))  # along the axis of classes
     kept = np.expand_dims(target != ignore_index, dim) if hard else 1
@@ -1207,17 +1206,17 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
     return out, vjp_x, lambda g: vjp_q(g) * w * (1 - label_smoothing)
 
 
-def _entropy_of_labels(x, labels, reduction):
-    """The plain case, of one label for each row of x."""
-    _check_range("cross_entropy: label", labels, x.shape[1], ValueError)
-    at = np.arange(len(x)), labels
+def _entropy_of_labels(x, labels, kept, reduction):
+    """The plain case, of one label for each row of x; rows that are not kept count for nothing."""
+    _check_range("cross_entropy: label", labels[kept], x.shape[1], ValueError)
+    at = np.arange(len(x)), np.where(kept, labels, 0)
     z = x - np.ascontiguousarray(x.T).max(0)[:, None]  # x.max(1) is slow where rows are short
     p = np.exp(z)
     total = p.dot(_ones(p.shape[1], p.dtype))
-    out, spread = _reduced(np.log(total) - z[at], reduction)
+    out, spread = _reduced(np.where(kept, np.log(total) - z[at], 0), reduction, np.count_nonzero(kept))
 
     def vjp(g):
-        scale = spread(g)
+        scale = spread(g) * kept
         out = p * (scale / total)[:, None]
         out[at] -= scale
         return out
@@ -1230,7 +1229,7 @@ def _entropy_of_probabilities(x, q, dim, reduction, count):
     z = x - x.max(dim, keepdims=True)
     log_p = z - np.log(np.exp(z).sum(dim, keepdims=True))
     out, spread = _reduced(-(q * np.where(q == 0, 0, log_p)).sum(dim), reduction, count)  # 0 * -inf is 0 here
-    grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), x.shape[:dim] + x.shape[dim + 1 :]), dim)
+    grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), q.shape[:dim] + q.shape[dim + 1 :]), dim)
     vjp_x = lambda g: grow(g) * (np.exp(log_p) * q.sum(dim, keepdims=True) - q)
     return out, vjp_x, lambda g: -grow(g) * log_p
 

@@ -222,7 +222,8 @@ class RMSprop(Optimizer):
         """Change p in place, given g."""
         spread = _average(state, "square_avg", group["alpha"], g * g)
         if group["centered"]:
-            mean = _average(state, "grad_avg", group["alpha"], g)
+            mean = state.get("grad_avg", 0)
+            mean = state["grad_avg"] = mean + (1 - group["alpha"]) * (g - mean)  # comes to rest at a steady g
             spread = spread - mean * mean
         step = g / (np.sqrt(spread) + group["eps"])
         if group["momentum"]:
@@ -465,9 +466,8 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float, norm
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}, so they cannot be scaled")
     scale = max_norm / (total + 1e-6)
-    if scale < 1:
-        for g in grads:
-            g *= scale
+    for g in grads if scale < 1 else ():
+        g *= scale
     return total
 
 
@@ -499,10 +499,9 @@ class EarlyStopping:
     def __call__(self, value: float) -> bool:
         """Take down a value; True when it is time to stop."""
         sign = 1 if self.mode == "min" else -1
+        self.waited += 1
         if self.best is None or sign * (self.best - value) > self.min_delta:
             self.best, self.waited = value, 0
-        else:
-            self.waited += 1
         return self.done
 
     @property

@@ -247,7 +247,8 @@ class TorchTrainer(Trainer):
         import torch
 
         self.torch, self.without_gradient = torch, torch.no_grad  # type: ignore[assignment]
-        self.device = device(self.device or next((p.device for p in self.model.parameters()), "cpu"))
+        here = next((p.device for p in self.model.parameters()), "cpu")
+        self.device = device(here if self.device is None else self.device)
         self.model.to(self.device)
         backend = self.compile if isinstance(self.compile, str) else "inductor"
         self.forward = torch.compile(self.model, backend=backend) if self.compile else self.model

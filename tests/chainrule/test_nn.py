@@ -460,3 +460,15 @@ def test_long_sequences_cost_little():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_lists_are_float32_in_layers_too():
+    assert nn.RNN(2, 3)([[[1.0, 2.0]]])[0].dtype == np.float32
+    assert nn.MultiheadAttention(2, 1)(*[[[1.0, 2.0]]] * 3)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("x, mask", [((3, 4), (1, 3)), ((2, 3, 4), (3, 3)), ((2, 3, 4), (2, 2))])
+def test_a_padding_mask_that_does_not_fit_is_refused(x, mask):
+    attention = nn.MultiheadAttention(4, 2, batch_first=True)
+    with pytest.raises(ValueError):
+        attention(*[np.ones(x, np.float32)] * 3, key_padding_mask=np.zeros(mask, bool))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from cases import CASES, as_list, tensor_of, torch_of
 
-from chainrule import ops
+from chainrule import Tensor, no_grad, ops
 from chainrule.autograd import kept_arrays, toposort
 from chainrule.checks import check_grad
 
@@ -177,3 +177,35 @@ def test_no_warning_on_ordinary_input():
         warnings.simplefilter("error")
         for op in ("sigmoid", "softplus", "gelu", "tanh"):
             getattr(ops, op)(np.array([-1000.0, 0.0, 1000.0]))
+
+
+def test_half_precision_is_kept_and_averages_as_torch_does():
+    x = np.full((3000, 2), 100, np.float16)  # their sum is beyond what the type can hold
+    for dim in (None, 0, (0, 1)):
+        got, wanted = ops.mean(x, dim=dim), torch.tensor(x).mean(dim)
+        assert got.dtype == np.float16
+        np.testing.assert_array_equal(got.numpy(), wanted.numpy())
+    np.testing.assert_array_equal(ops.var(x, dim=0).numpy(), 0)
+    assert ops.avg_pool2d(x[None, None, :4, :], 2, padding=1).dtype == np.float16
+
+
+def test_boolean_labels_are_numbers():
+    x = np.array([[0.0, 1.0], [0.0, 3.0]])
+    for options in ({}, {"label_smoothing": 0.1}):
+        loss = [ops.cross_entropy(x, np.array([1, 1], kind), **options).item() for kind in (bool, np.int64)]
+        assert loss[0] == loss[1]
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"weight": np.array([1.0, 2.0, 3.0])}])
+def test_logits_may_change_once_their_entropy_is_known(options):
+    z = Tensor(np.arange(12.0).reshape(4, 3) % 5, requires_grad=True) * 1
+    loss = ops.cross_entropy(z, np.array([0, 1, -100, 0]), **options)
+    with no_grad():
+        z *= 0
+    loss.backward()
+
+
+def test_padding_with_nothing_is_a_copy():
+    x = np.zeros((2, 3))
+    for counts in ((0, 0), (0, -1)):
+        assert not np.shares_memory(ops.pad(x, counts).numpy(), x)

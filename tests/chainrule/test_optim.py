@@ -288,3 +288,17 @@ def test_an_optimiser_shows_the_options_of_its_groups():
     shown = repr(optim.SGD([{"params": [p]}, {"params": [q], "lr": 0.5}], lr=0.1, momentum=0.9)).split("\n")
     assert [row.split(", ")[0] for row in shown] == ["SGD(lr=0.1", "SGD(lr=0.5"]
     assert all("momentum=0.9" in row and "params" not in row for row in shown)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_steady_gradient_has_a_spread_below_0_no_more_often_than_torchs():
+    g = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    mine, theirs = Tensor(np.zeros(1000, np.float32), requires_grad=True), torch.zeros(1000)
+    steps = [
+        o([p], lr=1e-3, centered=True) for o, p in ((optim.RMSprop, mine), (torch.optim.RMSprop, theirs))
+    ]
+    for _ in range(4000):
+        mine.grad, theirs.grad = g.copy(), torch.tensor(g)
+        for step in steps:
+            step.step()
+    assert np.isnan(mine.numpy()).sum() <= 1.5 * np.isnan(theirs.numpy()).sum()
