@@ -1186,7 +1186,7 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
     al., Rethinking the Inception Architecture, 2016, section 7.
     """
     target, dim = np.asarray(target), int(x.ndim > 1)
-    hard, labels = target.dtype.kind in "iub", x.shape[:dim] + x.shape[2:]
+    hard, labels = target.dtype.kind in "iu", x.shape[:dim] + x.shape[2:]
     if x.ndim == 0 or target.shape != (labels if hard else x.shape):
         wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"
         raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
@@ -1209,7 +1209,7 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
 def _entropy_of_labels(x, labels, kept, reduction):
     """The plain case, of one label for each row of x; rows that are not kept count for nothing."""
     _check_range("cross_entropy: label", labels[kept], x.shape[1], ValueError)
-    at = np.arange(len(x)), np.where(kept, labels, 0)
+    at = np.arange(len(x)), labels * kept
     z = x - np.ascontiguousarray(x.T).max(0)[:, None]  # x.max(1) is slow where rows are short
     p = np.exp(z)
     total = p.dot(_ones(p.shape[1], p.dtype))

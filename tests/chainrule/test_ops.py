@@ -189,11 +189,11 @@ def test_half_precision_is_kept_and_averages_as_torch_does():
     assert ops.avg_pool2d(x[None, None, :4, :], 2, padding=1).dtype == np.float16
 
 
-def test_boolean_labels_are_numbers():
-    x = np.array([[0.0, 1.0], [0.0, 3.0]])
-    for options in ({}, {"label_smoothing": 0.1}):
-        loss = [ops.cross_entropy(x, np.array([1, 1], kind), **options).item() for kind in (bool, np.int64)]
-        assert loss[0] == loss[1]
+def test_booleans_are_probabilities_and_no_labels():
+    x, rows = np.array([[0.0, 1.0], [0.0, 3.0]]), np.array([[True, False], [False, True]])
+    assert ops.cross_entropy(x, rows).item() == pytest.approx(ops.cross_entropy(x, np.array([0, 1])).item())
+    with pytest.raises(ValueError, match=r"want labels of shape \(2,\) .*, got bool of shape \(2,\)"):
+        ops.cross_entropy(x, np.array([True, True]))
 
 
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"weight": np.array([1.0, 2.0, 3.0])}])
