@@ -179,6 +179,7 @@ def from_torch(module: Any) -> Any:
 
     Raises:
         TypeError: for a class without counterpart, or an option that ours does not have.
+        RuntimeError: if such an option shows in its parameters alone, as proj_size of LSTM does.
     """
     out = _ours(module)
     state = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}

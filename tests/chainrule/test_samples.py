@@ -5,6 +5,7 @@ The samples lie in modules of PyTorch's that are not for users; where they are n
 
 import inspect
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -84,29 +85,45 @@ def ours_of(options, leaves):
     return {k: ours(v, leaves) for k, v in options.items()}
 
 
-def test_no_sample_gives_another_number():
+def tally(samples, refusals=(TypeError, ValueError, IndexError)):
+    """Number of samples that agree, for each name; AssertionError for one that gives another number.
+
+    Args:
+        samples: name, text and check of each; a check raises AssertionError where a number differs, and what
+            chainrule raises where it refuses.
+        refusals: the errors by which it may refuse.
+    """
     agree, refused = {}, {}
+    for name, what, check in samples:
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                check()
+            agree[name] = agree.get(name, 0) + 1
+        except AssertionError as error:
+            raise AssertionError(what) from error
+        except refusals as error:
+            refused.setdefault(name, []).append(f"{what}: {error}")
+    print(f"{sum(agree.values())} samples of {len(agree)} names agree")
+    for name, those in refused.items():
+        print(f"{name}: {len(those)} refused, such as {those[0][:200]}")
+    assert not refused.keys() - agree.keys(), "one that refuses every sample"
+    return agree
+
+
+def op_samples():
     for name, info in known():
         for sample in info.sample_inputs("cpu", torch.float64, requires_grad=True):
-            what = f"{name}: {sample.summary()}"
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    compare(name, info, sample)
-                agree[name] = agree.get(name, 0) + 1
-            except AssertionError as error:
-                raise AssertionError(what) from error
-            except (TypeError, ValueError, IndexError) as error:
-                refused.setdefault(name, []).append(f"{what}: {error}")
-    print(f"{sum(agree.values())} samples of {len(agree)} ops agree")
-    for name, those in refused.items():
-        print(f"{name}: {len(those)} refused, such as {those[0][:160]}")
-    assert len(agree) >= 55 and not refused.keys() - agree.keys(), "an op that refuses every sample"
+            yield name, f"{name}: {sample.summary()}", partial(compare, name, info, sample)
+
+
+def test_no_op_gives_another_number():
+    agree = tally(op_samples())
+    assert len(agree) >= 55
     assert sum(agree.values()) >= 2900, "fewer samples agree than did: which option is refused now?"
 
 
 def layer_samples():
-    """Arguments of PyTorch's constructor and of a call, for every layer that we have, too, in both modes."""
+    """Every layer that we have, too, as PyTorch's samples make and call it, in both modes."""
     for info in pytest.importorskip("torch.testing._internal.common_modules").module_db:
         for training in (False, True) if hasattr(nn, info.module_cls.__name__) else ():
             options = {"device": "cpu", "dtype": torch.float64, "requires_grad": True, "training": training}
@@ -115,7 +132,8 @@ def layer_samples():
                 layer = info.module_cls(*made.args, **made.kwargs).double().train(training)
                 drops = training and max(getattr(layer, "dropout", 0), getattr(layer, "p", 0)) > 0
                 if not drops:  # what is dropped is drawn
-                    yield f"{layer} {made.kwargs}", layer, call.args, call.kwargs
+                    check = partial(compare_layers, layer, call.args, call.kwargs)
+                    yield type(layer).__name__, f"{layer} {made.kwargs}", check
 
 
 def parts(x, kind):
@@ -125,8 +143,9 @@ def parts(x, kind):
     )
 
 
-def compare_layers(mine, theirs, args, options):
-    """Raise AssertionError where an output or a parameter's gradient differs."""
+def compare_layers(theirs, args, options):
+    """Raise AssertionError where an output or a parameter's gradient differs, and what chainrule raises."""
+    mine = from_torch(theirs)
     got = parts(mine(*ours(args, []), **ours_of(options, [])), Tensor)
     wanted = parts(theirs(*args, **options), torch.Tensor)
     for a, b in zip(got, wanted, strict=True):
@@ -141,20 +160,8 @@ def compare_layers(mine, theirs, args, options):
 
 
 def test_no_layer_gives_another_number():
-    agree, refused = {}, {}
-    for what, theirs, args, options in layer_samples():
-        name = type(theirs).__name__
-        try:
-            compare_layers(from_torch(theirs), theirs, args, options)
-            agree[name] = agree.get(name, 0) + 1
-        except AssertionError as error:
-            raise AssertionError(what) from error
-        except (TypeError, ValueError, RuntimeError) as error:
-            refused.setdefault(name, []).append(f"{what}: {error}")
-    print(f"{sum(agree.values())} samples of {len(agree)} layers agree")
-    for name, those in refused.items():
-        print(f"{name}: {len(those)} refused, such as {those[0][:300]}")
-    assert len(agree) >= 22 and sum(agree.values()) >= 290 and not refused.keys() - agree.keys()
+    agree = tally(layer_samples(), (TypeError, ValueError, RuntimeError))
+    assert len(agree) >= 22 and sum(agree.values()) >= 300
 
 
 def test_no_optimiser_makes_another_step():

@@ -250,6 +250,13 @@ def fit_with(x, **options):
     )
 
 
+def test_device_0_is_a_device_and_not_none(monkeypatch):
+    for backend in (torch.cuda, torch.backends.mps):
+        monkeypatch.setattr(backend, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device"):
+        fit_with(np.zeros((4, 2), np.float32), device=0)
+
+
 @pytest.mark.parametrize(
     "call, error, message",
     [
