@@ -70,12 +70,18 @@ def test_nothing_is_left_unrendered(site, path):
 
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# Look at the whole page once, and have every figure that can be seen. What waits inside a box that scrolls is asked for
-# by name: it may never come near by itself. A picture that does not come within ten seconds counts as broken.
+# Look at the whole page once, and have every figure that can be seen. Each place is drawn before the next: a jump while
+# nothing is drawn would count as a layout that moves. What waits inside a box that scrolls is asked for by name: it may
+# never come near by itself. A picture that does not come within ten seconds counts as broken.
 SCROLL = """async () => {
   const within = (ms, promise) => Promise.race([promise, new Promise(done => setTimeout(done, ms))]);
+  const drawn = () => new Promise((done, fail) => {
+    setTimeout(fail, 30_000, new Error("TimeoutError: the browser draws nothing"));
+    requestAnimationFrame(() => setTimeout(done)); // not before the frame is laid out and painted
+  });
+  await drawn();
   for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
-    scrollTo(0, y); await within(500, new Promise(requestAnimationFrame));
+    scrollTo(0, y); await drawn();
   }
   scrollTo(0, 0);
   const awaited = [...document.images].filter(i => i.checkVisibility() && !i.complete);
