@@ -3,7 +3,7 @@
 All start from the same parameters and see the same batch; gradients are compared before anything is timed. They take
 turns within each round, each with a step before the clock starts, and what is quoted is the median over rounds of the
 time relative to PyTorch's in that round. With one thread the process is tied to one core and its processor time
-counts, which the machine's other work leaves alone; with more the clock on the wall does.
+counts, which the machine's other work leaves alone; with more the clock on the wall does, after a pause in each turn.
 
     python -m bench engine                 the table
     python -m bench engine --threads=2     with two threads
@@ -13,6 +13,7 @@ counts, which the machine's other work leaves alone; with more the clock on the 
     python -m bench engine --no-peers      without the other engines
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -39,6 +40,9 @@ PAGE = ROOT / "docs" / "reference" / "speed.md"
 MEASURED = ("tensor", "autograd", "ops", "nn", "optim")  # the modules that a step runs through
 LR, DECAY = 1e-3, 1e-4
 THREADS = int(os.environ.get("BENCH_THREADS", "1"))
+PAUSE = (
+    0.05  # seconds in which another library's threads, which wait for more work in a loop, give up their core
+)
 clock = time.process_time if THREADS == 1 else time.perf_counter
 
 
@@ -306,6 +310,7 @@ def measure(steps, seconds):
             if who in slow and rounds >= 3:
                 continue
             if who not in slow:
+                time.sleep(PAUSE if THREADS > 1 else 0)
                 step()  # not timed: the caches hold what the one before needed
             start = clock()
             for _ in range(counts[who]):
@@ -317,11 +322,23 @@ def measure(steps, seconds):
     return {who: statistics.median(r) for who, r in ratios.items()}
 
 
+@contextlib.contextmanager
+def tied():
+    """This process on as many cores as it has threads, and afterwards on those it had."""
+    torch.set_num_threads(THREADS)
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[-THREADS:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 def rows(chosen, seconds, peers):
     """A row for each step: its ratios, and what is missing in it."""
-    torch.set_num_threads(THREADS)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-THREADS:])
     for name, make, must, aim in chosen:
         task = make()
         steps, absent = contenders(task, peers)
@@ -340,7 +357,8 @@ def main(arguments):
     seconds, peers = (2.0 if "--quick" in arguments else 12.0), "--no-peers" not in arguments
     if THREADS == 1:
         before, what = os.getloadavg()[0], about()
-        found = list(rows(STEPS, seconds, peers))
+        with tied():
+            found = list(rows(STEPS, seconds, peers))
         if os.cpu_count() > 1:
             found += with_two_threads(arguments)
         record = what | {"load": [round(before, 1), round(os.getloadavg()[0], 1)], "rows": found}
@@ -350,7 +368,8 @@ def main(arguments):
             main(["--page"])
             print(f"written: {RECORD.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
     else:
-        found = list(rows([STEPS[TWO_THREADS]], seconds, peers))
+        with tied():
+            found = list(rows([STEPS[TWO_THREADS]], seconds, peers))
         print(json.dumps(found))
 
 

@@ -1,13 +1,17 @@
 """The benchmark of a step: contenders agree, and the page is what the record says."""
 
 import contextlib
+import importlib
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -44,6 +48,28 @@ def test_an_engine_that_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(engine, "OTHERS", {"such": missing})
     steps, absent = engine.contenders(engine.small_mlp(8), peers=True)
     assert "such" not in steps and absent == {"such": "did not run here (no module named such)"}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system ties no process to cores")
+def test_cores_are_given_back_for_what_is_measured_with_more_threads(monkeypatch):
+    before, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    monkeypatch.setattr(engine, "THREADS", 1)
+    try:
+        with engine.tied():
+            assert os.sched_getaffinity(0) == {max(before)}
+        assert os.sched_getaffinity(0) == before
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_every_benchmark_that_is_offered_can_be_run():
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "such"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    message, _, names = done.stderr.strip().partition("; there are ")
+    assert done.returncode == 1 and message == "bench: there is no benchmark 'such'"
+    assert {"engine", "parity", "build", "gpu", "site"} == set(names.split(", "))
+    assert all(callable(importlib.import_module(f"bench.{name}").main) for name in names.split(", "))
 
 
 def said(page):
