@@ -39,7 +39,7 @@ serve: $(STAMP)  ## the same, live
 
 test: site  ## the whole suite, every code block included
 	@echo "Testing: package, binder, every code block, and the built site"
-	@$(BIN)/python -m pytest -n auto -m 'not deep' -rs $(ARGS)
+	@$(BIN)/python -m pytest -n auto -m 'not deep' -rsR --rerun-show-tracebacks $(ARGS)
 
 test-engine: $(STAMP)  ## the engine's tests alone, without the book: make test-engine ARGS="-k log1p"
 	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule $(ARGS)
