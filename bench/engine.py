@@ -40,9 +40,8 @@ PAGE = ROOT / "docs" / "reference" / "speed.md"
 MEASURED = ("tensor", "autograd", "ops", "nn", "optim")  # the modules that a step runs through
 LR, DECAY = 1e-3, 1e-4
 THREADS = int(os.environ.get("BENCH_THREADS", "1"))
-PAUSE = (
-    0.05  # seconds in which another library's threads, which wait for more work in a loop, give up their core
-)
+# Seconds between turns: threads of another library that wait for work in a loop give up their core within them.
+PAUSE = 0.05 if THREADS > 1 else 0
 clock = time.process_time if THREADS == 1 else time.perf_counter
 
 
@@ -310,7 +309,7 @@ def measure(steps, seconds):
             if who in slow and rounds >= 3:
                 continue
             if who not in slow:
-                time.sleep(PAUSE if THREADS > 1 else 0)
+                time.sleep(PAUSE)
                 step()  # not timed: the caches hold what the one before needed
             start = clock()
             for _ in range(counts[who]):

@@ -159,7 +159,7 @@ def measure(rounds):
 
 def page(record, text):
     """The page's text with the times of a record, and with what they were measured on."""
-    show = lambda ratio: f"{ratio:.2f}" if ratio < 1 else f"{ratio:.1f}"
+    show = lambda ratio: f"{ratio:.2f}" if round(ratio, 2) < 1 else f"{ratio:.1f}"
     told = " ".join(f"{name.partition('.')[2]}={show(ratio)}" for name, ratio in record["ratio"].items())
     times = textwrap.fill(told, 80)
     where = (

@@ -133,31 +133,45 @@ def server(site):
     running.shutdown()
 
 
+class Browsers:
+    """The browser of this process: one that runs, and an end to one that hangs."""
+
+    def __init__(self, launch):
+        self.launch, self.last = launch, None
+
+    def running(self):
+        if self.last is None or not self.last.is_connected():
+            self.last = self.launch()
+        return self.last
+
+    def end(self) -> None:
+        """Kill it. Playwright waits for a page's promise for ever, unless the page is gone."""
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "chrom" in child.name():
+                    child.kill()
+
+
 @pytest.fixture(scope="session")
 def browsers(site):
-    """A function that returns the running browser, or a new one where the last is gone."""
     api = pytest.importorskip("playwright.sync_api")
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         missing("a Chromium", "sudo apt install chromium, or set CHROMIUM to the path of one")
     with api.sync_playwright() as playwright:
-        running = []
-
-        def browser():
-            if not running or not running[-1].is_connected():
-                running.append(playwright.chromium.launch(executable_path=path, args=ARGUMENTS))
-            return running[-1]
-
-        yield browser
-        browser().close()
+        all_of_them = Browsers(lambda: playwright.chromium.launch(executable_path=path, args=ARGUMENTS))
+        yield all_of_them
+        if all_of_them.last and all_of_them.last.is_connected():
+            all_of_them.last.close()
 
 
-def end_browsers() -> None:
-    """Kill this process's browsers. Playwright waits for a page's promise for ever, unless the page is gone."""
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if "chrom" in child.name():
-                child.kill()
+@pytest.fixture
+def alarm(browsers):
+    """Ends a browser that stalls in a test; its own fixture, so that it is taken back whatever happens there."""
+    timer = threading.Timer(STALLED, browsers.end)
+    timer.start()
+    yield
+    timer.cancel()
 
 
 class Visit:
@@ -212,19 +226,16 @@ class Visit:
 
 
 @pytest.fixture
-def visit(browsers, server):
-    alarm = threading.Timer(STALLED, end_browsers)
-    alarm.start()
+def visit(alarm, browsers, server):
     # A context of its own has an empty cache; without motion nothing has to be waited for. The window has its size
     # from the start: a change that is drawn late would count as a layout that moves.
-    context = browsers().new_context(
+    context = browsers.running().new_context(
         viewport={"width": 1350, "height": 812},
         reduced_motion="reduce",
         permissions=["clipboard-read", "clipboard-write"],
     )
     context.add_init_script(WATCH)
     yield Visit(context, server)
-    alarm.cancel()
     context.close()
 
 

@@ -95,3 +95,14 @@ def test_numbers_of_lines_stand_level_with_their_lines(visit):
     steps = page.evaluate("""() => ['.linenodiv pre', '.highlighttable .code code'].map(
       where => getComputedStyle(document.querySelector(where)).lineHeight)""")
     assert steps[0] == steps[1]
+
+
+def test_a_browser_that_was_ended_is_replaced(visit, browsers, server):
+    page = visit.open("/")
+    browsers.end()
+    with pytest.raises(Exception, match="closed") as error:
+        page.evaluate("new Promise(() => {})")
+    assert error.typename == "TargetClosedError", "what conftest.py names for another try"
+    context = browsers.running().new_context()
+    assert type(visit)(context, server).open("/").title()
+    context.close()
