@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 # The binder's files that shape a result; a change in any of them makes every result stale.
 _SHAPING = "runner kernel sandbox environment figures matplotlibrc exercises chapter cache".split()
 _LIBRARIES = ("numpy", "torch", "matplotlib", "scipy", "scikit-learn", "ipykernel")
-_KINDS = ("runs", "figures", "notebooks", "labs")
+_KINDS = ("runs", "figures", "notebooks")
 
 
 def folder(kind: str = "runs") -> Path:
@@ -65,7 +65,8 @@ def key(chapter: Chapter, around: str = "") -> str:
     """
     blocks = [*chapter.blocks, *chapter.answers]
     code = [(block.code, block.continues, repr(block.mark), block.exercise) for block in blocks]
-    return digest(json.dumps([chapter.path, code]), around or surroundings())
+    page = Path(chapter.path).with_suffix("").as_posix()  # a lab is the same page as .py and as .md
+    return digest(json.dumps([page, code]), around or surroundings())
 
 
 def read(name: str) -> dict | None:

@@ -19,6 +19,7 @@ MAX_BLOCKS_IN_A_ROW = 2
 ROLES = ("setup", "starter", "check", "solution", "wrong")
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
+LABS = "labs"  # the folder of Python files in the percent format that are pages, too
 FIELDS = table("fields")
 MARKS = FAULTS["marks"]
 
@@ -77,6 +78,11 @@ class Chapter:
         parts = Path(self.path).parts
         return any(part in PARTS for part in parts[:-1]) and parts[-1] != "index.md"
 
+    @property
+    def is_lab(self) -> bool:
+        """Whether the page is a lab: one program, whose cells may be as long as an exercise needs."""
+        return Path(self.path).parent.name == LABS
+
     def wrong(self, rule: str, line: int, **words) -> PageError:
         """A fault of this page by its rule in faults.toml, not yet among its `faults`."""
         return fault(rule, self.path, line, **words)
@@ -95,7 +101,7 @@ class Chapter:
         return found
 
 
-_read: dict[str, Chapter] = {}
+_read: dict[str, tuple[str, Chapter]] = {}  # by name: the text of the file, and what was read in it
 
 
 def load(file: Path, root: Path | None = None) -> Chapter:
@@ -115,27 +121,18 @@ def load(file: Path, root: Path | None = None) -> Chapter:
         text = file.read_text(encoding="utf-8")  # line ends of every kind are read as \n
     except (UnicodeDecodeError, OSError) as error:
         return Chapter(name, "", faults=[fault("page.unreadable", name, 1, error=error)])
-    is_lab = file.suffix == ".py"
-    text = _of_notebook(text) if is_lab else text
-    if name not in _read or _read[name].text != text:
-        _read[name] = parse(text, name, front_matter=not is_lab)
-        for block in _read[name].blocks[1:] if is_lab else ():
-            block.continues = True
-    return _read[name]
+    if name not in _read or _read[name][0] != text:
+        _read[name] = text, _lab(text, name) if file.suffix == ".py" else parse(text, name)
+    return _read[name][1]
 
 
-def _of_notebook(text: str) -> str:
-    """A notebook in the percent format as Markdown of the same lines: prose without its signs, code in fences."""
-    rows, kind = [], "head"
-    for row in [*text.rstrip("\n").split("\n"), "", "# %%"]:
-        if row.startswith("# %%"):
-            if kind == "code":  # the fence ends on the empty line above
-                rows[-1] = f"{rows[-1]}\n```".lstrip("\n")
-            kind = "prose" if "[markdown]" in row else "code"
-            rows.append("```python" if kind == "code" else "")
-        else:
-            rows.append({"head": "", "code": row}.get(kind, re.sub("^# ?", "", row)))
-    return "\n".join(rows[:-1])
+def _lab(text: str, name: str) -> Chapter:
+    from bookbinder import labs  # late: it needs jupytext
+
+    shown, faults = labs.as_markdown(text, name)
+    chapter = parse(shown, name)
+    chapter.faults[:0] = faults
+    return chapter
 
 
 def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter:
@@ -153,9 +150,11 @@ def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter
     match = _FRONT.match(text)
     if match:
         _read_meta(chapter, match[1])
-    elif front_matter:
+    elif front_matter and not chapter.is_lab:
         chapter.fault("page.no-front-matter", 1)
     _Scanner(chapter, text[: match.end()].count("\n") if match else 0).scan()
+    for block in chapter.blocks[1:] if chapter.is_lab else ():
+        block.continues = True
     chapter.faults.sort(key=lambda fault: fault.line)
     return chapter
 
@@ -286,7 +285,8 @@ class _Scanner:
         if info == "python":
             return self._block(start, indent)
         for rule, pattern in (("not-python", _PYTHON), ("shell", _SHELL)):
-            if pattern.match(info):
+            # The answer in a lab stands as ```py: what fills a blank of the reader's is no cell of the lab.
+            if pattern.match(info) and not (self.chapter.is_lab and info == "py"):
                 self.fault(f"fence.{rule}", start + 1, info=info)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0
@@ -300,13 +300,13 @@ class _Scanner:
             self.fault("fence.tab", start + 1)
         if indent and not self._inside_container(start, width):
             self.fault("fence.indented", start + 1)
-        if len(body) > MAX_BLOCK_LINES:
+        if len(body) > MAX_BLOCK_LINES and not self.chapter.is_lab:
             self.fault("fence.long", start + 1, lines=len(body), most=MAX_BLOCK_LINES)
         code = "\n".join(line[width:] if line.strip() else "" for line in body) + "\n"
         block = Block(code, start + 1, self.i, indent)
         self._apply(block)
         self.in_a_row += 1
-        if self.in_a_row > MAX_BLOCKS_IN_A_ROW and not block.exercise:
+        if self.in_a_row > MAX_BLOCKS_IN_A_ROW and not (block.exercise or self.chapter.is_lab):
             self.fault("fence.in-a-row", start + 1)
         self.last_fence = block
         self.chapter.blocks.append(block)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from markdown import markdown
 
 from bookbinder import exercises, sync
-from bookbinder.chapter import CODE_SPAN, Chapter, load
+from bookbinder.chapter import CODE_SPAN, LABS, Chapter, load
 from bookbinder.math import check_math
 from bookbinder.page import ELSEWHERE, PageError
 
@@ -24,8 +24,8 @@ _FORBIDDEN = re.compile(
 
 
 def pages(docs: Path) -> list[Path]:
-    """Markdown pages below a folder, in a fixed order."""
-    return sorted(docs.rglob("*.md"))
+    """Markdown pages and labs below a folder, in a fixed order."""
+    return sorted([*docs.rglob("*.md"), *docs.rglob(f"{LABS}/*.py")])
 
 
 def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) -> list[PageError]:
@@ -45,6 +45,9 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]
     if file.is_symlink() or docs.resolve() not in file.resolve().parents and docs in file.parents:
         found.append(chapter.wrong("page.outside", 1))
+    other = file.with_suffix({".py": ".md", ".md": ".py"}.get(file.suffix, ""))
+    if chapter.is_lab and other.suffix and other.exists():
+        found.append(chapter.wrong("lab.twice", 1, other=other.name))
     return sorted(found, key=lambda fault: (fault.line, fault.message))
 
 

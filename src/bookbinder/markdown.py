@@ -155,5 +155,5 @@ def _proved(chapter: Chapter, data: dict) -> str:
     ran = len(states) - skipped
     facts = [f"{ran} block{'s' * (ran != 1)} run", f"{skipped} skipped"]
     facts += [f"{drills} exercise{'s' * (drills > 1)} checked"] if drills else []
-    facts += [f"{name} {'.'.join(v.split('.')[:2])}" for name, v in data.get("versions", {}).items()]
+    facts += [f"{name} {'.'.join(v.split('.')[:2])}" for name, v in sorted(data.get("versions", {}).items())]
     return ", ".join([*facts, *filter(None, (data.get("device"), data.get("date")))])
