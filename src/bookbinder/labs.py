@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bookbinder import cache, markdown, runner, sandbox
+from bookbinder import cache, frames, markdown, runner, sandbox
 from bookbinder.chapter import load
 
 KERNEL = "book"
@@ -76,6 +76,7 @@ def render(page, config, files) -> runner.Result:
     for at, cell in enumerate(json.loads(text, object_hook=NotebookNode)):
         shown, problem = runner.shown_of(cell)
         result.data["blocks"].append({"state": "run", "outputs": shown})
+        problem = problem or frames.problem(result.chapter, result.data["blocks"], at)
         if problem:
             result.fail(at, problem[0], **problem[1])
             raise result.failures[0]

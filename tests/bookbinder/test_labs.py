@@ -137,6 +137,13 @@ def test_a_cell_without_an_empty_line_below_it_loses_nothing(tmp_path):
     assert [block.code for block in lab.blocks] == ["x = 1\n"] and lab.text.endswith("Text\n")
 
 
+def test_frames_that_make_no_film_are_a_fault_of_a_lab(own_cache, tmp_path):
+    lab = tmp_path / "a.py"
+    lab.write_text("# %% [markdown]\n# # A\n# <!-- play: step -->\n\n# %%\nx\n", encoding="utf-8")
+    with pytest.raises(PageError, match=":5  .*one frame under play"):
+        labs.render(Page(lab, content([printed("--- 0\n")])), SimpleNamespace(site_dir=str(tmp_path)), None)
+
+
 def test_outputs_come_through_as_those_of_a_chapter(own_cache, tmp_path):
     table = nbformat.v4.new_output("execute_result", {"text/plain": "t", "text/html": "<table></table>"})
     cells = [[printed("<b> &amp;\n"), printed("2"), printed("w", "stderr")], [], [table, figure("F")]]
