@@ -143,7 +143,7 @@ BODIES = {
         [(7, "pytest.mark.xfail() says too little or too much")],
     ),
     "slow": (f"<!--pytest.mark.slow()-->\n{BLOCK}", [(7, "pytest.mark.slow() says too little or too much")]),
-    "play-typo": (f"<!-- paly: a -->\n{BLOCK}", [(7, "<!--paly: a--> is read by nothing")]),
+    "play-typo": (f"<!-- plays: a -->\n{BLOCK}", [(7, "<!--plays: a--> is read by nothing")]),
     "play-no-colon": (f"<!-- play a -->\n{BLOCK}", [(7, "<!--play a--> is read by nothing")]),
     "play-upper-case": (f"<!-- Play: a -->\n{BLOCK}", [(7, "<!--Play: a--> is read by nothing")]),
     "slides": ("<!-- slides: output -->\n", [(7, "<!--slides: output--> is read by nothing")]),

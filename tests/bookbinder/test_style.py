@@ -33,7 +33,7 @@ PAGES = {
     "a mark without reason": HEAD + "<!--pytest.mark.skip()-->\n" + BLOCK,
     "pytest-codeblocks:continue": HEAD + "<!--pytest-codeblocks:continue-->\n" + BLOCK,
     "a comment for a block": HEAD + SKIP + "Text.\n",
-    "paly: swing": HEAD + "<!-- paly: swing -->\n" + BLOCK,
+    "plays: swing": HEAD + "<!-- plays: swing -->\n" + BLOCK,
     "play: with no knob": HEAD + "<!-- play: -->\n" + BLOCK,
     "play twice": HEAD + "<!-- play: a -->\n<!-- play: b -->\n" + BLOCK,
     "play above a block with": HEAD + "<!-- play: a -->\n" + SKIP + BLOCK,
