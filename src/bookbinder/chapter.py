@@ -5,6 +5,7 @@ can disagree about what a program is. A page that could be read in two ways is a
 """
 
 import ast
+import difflib
 import os
 import re
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from bookbinder.page import FAULTS, PageError, fault, table
 
 MAX_BLOCK_LINES = 25
 MAX_BLOCKS_IN_A_ROW = 2
+MAX_KNOBS = 2
+# What a comment of one line may tell the binder or, in the case of slide and claim, who reads the page later.
+DIRECTIVES = ("pytest-codeblocks", "source", "exercise", "play", "slide", "claim")
 ROLES = ("setup", "starter", "check", "solution", "wrong")
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
@@ -45,7 +49,11 @@ class Mark:
 
 @dataclass
 class Block:
-    """One Python fence: its code without indentation, and where it stands (lines count from 1, top of file)."""
+    """One Python fence: its code without indentation, and where it stands (lines count from 1, top of file).
+
+    `knobs` name what changes from frame to frame of what it puts out; with `joins` its frames go on with those of the
+    block with knobs before it.
+    """
 
     code: str
     line: int
@@ -55,6 +63,8 @@ class Block:
     mark: Mark | None = None
     source: str = ""
     exercise: tuple[str, str] | None = None
+    knobs: tuple[str, ...] = ()
+    joins: bool = False
 
 
 @dataclass(eq=False)
@@ -98,6 +108,16 @@ class Chapter:
             if not (block.continues and found):
                 found.append([])
             found[-1].append(block)
+        return found
+
+    def films(self) -> list[list[int]]:
+        """Numbers of the blocks whose frames one slider turns, for each slider of the page."""
+        found: list[list[int]] = []
+        for at, block in enumerate(self.blocks):
+            if block.knobs and not block.joins:
+                found.append([])
+            if block.knobs:
+                found[-1].append(at)
         return found
 
 
@@ -241,9 +261,7 @@ class _Scanner:
             return self.fault("comment.not-alone", self.i)
         if len(inside) > 1:
             return self._long_comment(start, inside)
-        body = _COMMENT.match(inside[0])["body"].strip()
-        if body.lower().startswith(("pytest", "exercise", "source")):
-            self._directive(start + 1, body)
+        self._directive(start + 1, _COMMENT.match(inside[0])["body"].strip())
 
     def _long_comment(self, start: int, inside: list[str]) -> None:
         match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+wrong\s*$", inside[0])
@@ -254,17 +272,21 @@ class _Scanner:
             rows = [line if line[:width].strip() else line[width:] for line in inside[1:-1]]
             part = Block("\n".join(rows) + "\n", start + 1, self.i, match[1], exercise=(match[2], "wrong"))
             self.chapter.answers.append(part)
-        elif re.match(r"\s*<!--\s*(exercise|pytest|source)\b", inside[0]):
+        elif re.match(r"\s*<!--\s*(exercise|pytest|source|play)\b", inside[0]):
             self.fault("comment.lines", start + 1)
 
     def _directive(self, line: int, body: str) -> None:
         kind, _, value = (part.strip() for part in body.partition(":"))
         if kind == "pytest-codeblocks" and value != "cont":
             self.fault("comment.word", line, word=value)
-        elif kind in ("pytest-codeblocks", "source", "exercise") or body.startswith("pytest.mark."):
+        elif kind in DIRECTIVES[:4] or body.startswith("pytest.mark."):
             self.pending.append((line, body))
         elif body.lower().startswith("pytest"):
             self.fault("comment.directive", line, body=body)
+        elif (value or body.startswith("play ")) and kind not in DIRECTIVES:
+            word = kind.lower() if value else "play"
+            for meant in difflib.get_close_matches(word, DIRECTIVES, n=1, cutoff=0.7):
+                self.fault("comment.typo", line, body=body, meant=meant)
 
     def _fence(self) -> None:
         match = FENCE.match(self.lines[self.i])
@@ -330,6 +352,8 @@ class _Scanner:
                 block.exercise = (name, role)
                 if role not in ROLES[:4]:
                     self.fault("exercise.role", line, role=role, name=name, roles=", ".join(ROLES))
+            elif kind == "play":
+                self._play(block, line, value)
             else:
                 block.mark, marks = self._mark(line, body), marks + 1
         if marks > 1:
@@ -338,7 +362,22 @@ class _Scanner:
             self.fault("comment.cont-mark", block.line)
         if block.exercise and (block.continues or block.mark):
             self.fault("exercise.not-alone", block.line)
+        if block.knobs and (block.mark or block.exercise):
+            what = f"a {block.mark.kind} block" if block.mark else "an exercise part"
+            self.fault("comment.play-above", block.line, what=what)
         self.pending = []
+
+    def _play(self, block: Block, line: int, value: str) -> None:
+        """Name the knobs of a block, or those of the film that it joins."""
+        if block.knobs:
+            return self.fault("comment.play-twice", line)
+        before = next((b.knobs for b in reversed(self.chapter.blocks) if b.knobs), ())
+        block.joins = value == "cont"
+        block.knobs = before if block.joins else tuple(name.strip() for name in value.split(","))
+        if block.joins and not before:
+            self.fault("comment.play-cont", line)
+        elif not all(block.knobs) or len({*block.knobs}) < len(block.knobs) or len(block.knobs) > MAX_KNOBS:
+            self.fault("comment.play", line, value=value)
 
     def _may_continue(self, line: int) -> bool:
         before = self.last_fence

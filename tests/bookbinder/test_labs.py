@@ -138,6 +138,16 @@ def test_a_lab_runs_under_the_rules_of_chapters(own_cache, tmp_path, monkeypatch
     assert [said in str(failure) for failure in result.failures] == [True]
 
 
+def test_frames_that_make_no_film_are_a_fault_of_a_lab(own_cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lab = written(tmp_path, "print('--- 0')")
+    lab.write_text(
+        lab.read_text().replace("# %%\nprint", "# <!-- play: step -->\n\n# %%\nprint"), encoding="utf-8"
+    )
+    (failure,) = runner.run([load(lab)], quiet=True)[0].failures
+    assert failure.line == 6 and "one frame under play" in failure.message
+
+
 def test_a_lab_is_kept_by_what_shaped_it_and_is_the_same_page_as_markdown(own_cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lab = load(written(tmp_path, "print(6 * 7)"))

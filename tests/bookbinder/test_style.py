@@ -33,6 +33,11 @@ PAGES = {
     "a mark without reason": HEAD + "<!--pytest.mark.skip()-->\n" + BLOCK,
     "pytest-codeblocks:continue": HEAD + "<!--pytest-codeblocks:continue-->\n" + BLOCK,
     "a comment for a block": HEAD + SKIP + "Text.\n",
+    "plays: swing": HEAD + "<!-- plays: swing -->\n" + BLOCK,
+    "play: with no knob": HEAD + "<!-- play: -->\n" + BLOCK,
+    "play twice": HEAD + "<!-- play: a -->\n<!-- play: b -->\n" + BLOCK,
+    "play above a block with": HEAD + "<!-- play: a -->\n" + SKIP + BLOCK,
+    "play: cont with no play": HEAD + "<!-- play: cont -->\n" + BLOCK,
     "a block that differs": HEAD + "<!-- source: chainrule.autograd.unbroadcast -->\n" + BLOCK,
     "an exercise without a part": HEAD + GROUP,
     "an open brace": HEAD + "$$\n\\frac{1}{2\n$$\n",
@@ -41,12 +46,20 @@ PAGES = {
     "a link to a page": HEAD + "[a](gone.md)\n",
     "a link to a heading": HEAD + "[a](#heading)\n",
 }
-# What only a run can tell, and the rule that says it; test_runner.py and test_exercises.py provoke these.
+# What only a run can tell, and the rule that says it; the tests of runner, frames and exercises provoke these.
 RUN = {
     "a starter or wrong answer that passes": "exercise.passes",
     "a solution that fails": "exercise.fails",
     "a starter that raises": "exercise.starter",
     "a figure without a title": "run.no-title",
+    "a figure that is too heavy": "run.heavy",
+    "a block under play with": "run.frames",
+    "frames of text beside": "run.frames-mixed",
+    "31 frames": "run.frames-many",
+    "two frames with one title": "run.frames-twice",
+    "a title that tells": "run.frames-value",
+    "one of two knobs that": "run.frames-one",
+    "a value of one knob": "run.frames-gap",
     "a value with a memory address": "run.address",
     "a block that raises": "run.raises",
     "a block that was to raise": "run.no-raise",
