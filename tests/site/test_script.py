@@ -8,17 +8,18 @@ import sys
 
 import pytest
 from built import AXE, PAGES, file_of
+from sampling import sample
+from test_pages import LAST
 
 CHAINED = [
     path for path in PAGES if re.search(r'data-chains="\[[^"]*\d', file_of(path).read_text(encoding="utf-8"))
 ]
 DECKS = [path for path in PAGES if "<!-- slide" in file_of(path).read_text(encoding="utf-8")]
 FILMS = [path for path in PAGES if 'class="book-film"' in file_of(path).read_text(encoding="utf-8")]
-# Blocks of exercises wait for their reader: the last block of the text is the longest program of a page.
-LAST = ".highlight:not(.exercise *) .book-copy"
 
 
-@pytest.mark.parametrize("path", CHAINED)
+# What is copied is compared with the source on every page (test_pages.py), and that runs in the tests of blocks.
+@pytest.mark.parametrize("path", sample(CHAINED, 2))
 def test_the_last_block_is_copied_as_a_program_that_runs(visit, path, tmp_path):
     page = visit.open(path)
     button = page.locator(LAST).last
