@@ -48,7 +48,7 @@ test-engine: $(STAMP)  ## the engine's tests alone, without the book: make test-
 PAGE = $(patsubst %/index,%,$(basename $(FILE:docs/%=%)))
 test-page: site  ## make test-page FILE=docs/part/chapter.md: all tests of one page, the slow ones too
 	@test -f "$(FILE)" || { echo "make test-page FILE=docs/part/chapter.md: there is no $(FILE)"; exit 1; }
-	@WHOLE=1 $(BIN)/python -m pytest -n auto -m '' -rsR tests/bookbinder tests/site -k "/$(PAGE). or /$(PAGE)/] or [$(PAGE)] or [$(notdir $(PAGE))]" $(ARGS)
+	@WHOLE=1 $(BIN)/python -m pytest -n auto -m '' -rsR tests/bookbinder tests/site -k "$(FILE) or /$(PAGE)/] or [$(PAGE)] or [$(notdir $(PAGE))]" $(ARGS)
 
 coverage: site  ## how much of both packages the tests run, by branches; fails below what pyproject.toml asks
 	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule tests/bookbinder tests/project --cov --cov-report= $(ARGS); \

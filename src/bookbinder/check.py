@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from markdown import markdown
 
-from bookbinder import exercises, sync
+from bookbinder import exercises, form, sync
 from bookbinder.chapter import CODE_SPAN, LABS, Chapter, load
 from bookbinder.math import check_math
 from bookbinder.page import ELSEWHERE, PageError
@@ -40,6 +40,7 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     prose = [(n, _without_code(line)) for n, line in chapter.prose]
     found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
     found += check_math(chapter.text, file) + _links(chapter, prose, docs)
+    found += [] if form.is_old(chapter) else form.faults(chapter, docs)
     # The title is put into the page as it is.
     raw = [(n, _FORBIDDEN.search(row)) for n, row in [(1, str(chapter.meta)), *prose]]
     found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]
