@@ -5,6 +5,7 @@ can disagree about what a program is. A page that could be read in two ways is a
 """
 
 import ast
+import builtins
 import os
 import re
 from dataclasses import dataclass, field
@@ -29,6 +30,12 @@ _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
 CODE_SPAN = re.compile(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)")
+# What a mark may name: the tests read it beside the page, not in it.
+_ERRORS = "|".join(
+    n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)
+)
+_RAISES = rf"(?:{_ERRORS})|\((?:(?:{_ERRORS})(?:, ?|,?(?=\))))+\)"
+_SEEN = {*dir(builtins), "sys", "pytest"}
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*\n", re.S | re.M)
 
 
@@ -362,4 +369,8 @@ class _Scanner:
         if mark.kind not in MARKS or not says_why or bool(condition) != (mark.kind == "skipif"):
             form = MARKS.get(mark.kind, "pytest.mark.skip, skipif or xfail")
             return self.fault("comment.mark", line, text=text, form=form)
-        return mark
+        wanted = ast.walk(ast.parse(condition, mode="eval")) if condition else ()
+        unknown = [node.id for node in wanted if isinstance(node, ast.Name) and node.id not in _SEEN]
+        if mark.kind == "xfail" and not re.fullmatch(_RAISES, mark.raises):
+            return self.fault("comment.raises", line, seen=mark.raises)
+        return self.fault("comment.condition", line, name=unknown[0]) if unknown else mark

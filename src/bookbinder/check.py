@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from markdown import markdown
 
-from bookbinder import exercises, sync
+from bookbinder import code, exercises, sync
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import check_math
 from bookbinder.page import ELSEWHERE, PageError
@@ -39,6 +39,7 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     file = Path(chapter.path)
     prose = [(n, _without_code(line)) for n, line in chapter.prose]
     found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
+    found += code.faults(chapter)
     found += check_math(chapter.text, file) + _links(chapter, prose, docs)
     # The title is put into the page as it is.
     raw = [(n, _FORBIDDEN.search(row)) for n, row in [(1, str(chapter.meta)), *prose]]
