@@ -26,6 +26,11 @@ MARKS = FAULTS["marks"]
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})(?P<info>.*?)\s*$")
 _PYTHON = re.compile(r"^\s*\{?\s*\.?(py|pyi|py3|python|python3|ipython|ipython3|pycon|pycon3)\b", re.I)
 _SHELL = re.compile(r"^\s*\{?\s*\.?(sh|bash|zsh|shell)\b", re.I)
+_UNKNOWN = re.compile(
+    r"(?!\s*(?:text|console|markdown|md|toml|yaml|json|ini|csv|html|xml|svg|css|js|javascript|c|cpp|cuda|make|makefile|latex"
+    r"|tex|bibtex|diff)(?:\s|$))",
+    re.I,
+)
 _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
@@ -157,12 +162,12 @@ def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter
         The chapter, with its faults sorted by line.
     """
     chapter = Chapter(path, text)
-    match = _FRONT.match(text)
+    match = _FRONT.match(text.removeprefix("\ufeff"))  # a byte-order mark is told by layout.py
     if match:
         _read_meta(chapter, match[1])
     elif front_matter:
         chapter.fault("page.no-front-matter", 1)
-    _Scanner(chapter, text[: match.end()].count("\n") if match else 0).scan()
+    _Scanner(chapter, match[0].count("\n") if match else 0).scan()
     chapter.faults.sort(key=lambda fault: fault.line)
     return chapter
 
@@ -177,7 +182,11 @@ def _read_meta(chapter: Chapter, source: str) -> None:
     if not isinstance(meta, dict):
         return chapter.fault("page.no-fields", 1)
     chapter.meta = meta
-    lines = {m[1]: n for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))}
+    keys = [(m[1], n) for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))]
+    lines = dict(reversed(keys))
+    for name, line in keys:
+        if line != lines[name] and name in meta:
+            chapter.fault("page.field-twice", line, name=name)
     for name in list(FIELDS)[: 5 if chapter.is_chapter else 2]:
         if name not in meta:
             chapter.fault("page.field-missing", 1, name=name, form=FIELDS[name][0])
@@ -292,9 +301,9 @@ class _Scanner:
             self.fault("fence.crooked", self.i, seen=closing.strip(), opened=start + 1, ticks=ticks)
         if info == "python":
             return self._block(start, indent)
-        for rule, pattern in (("not-python", _PYTHON), ("shell", _SHELL)):
-            if pattern.match(info):
-                self.fault(f"fence.{rule}", start + 1, info=info)
+        rules = (("not-python", _PYTHON), ("shell", _SHELL), ("unknown", _UNKNOWN))
+        if rule := next((rule for rule, pattern in rules if pattern.match(info)), ""):
+            self.fault(f"fence.{rule}", start + 1, info=info)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0
 

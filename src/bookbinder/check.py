@@ -7,16 +7,18 @@ from urllib.parse import unquote
 
 from markdown import markdown
 
-from bookbinder import code, exercises, sync
+from bookbinder import code, exercises, layout, sync
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import check_math
 from bookbinder.page import ELSEWHERE, PageError
 
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _GIVE_IDS = ["toc", "attr_list", "admonition", "tables", "def_list", "pymdownx.details", "pymdownx.tabbed"]
-# What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise.
+# What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise; code
+# that is not in a fence would be shown and never run.
 _FORBIDDEN = re.compile(
     r"""<\s*(script|style|iframe|object|embed|link|meta|base|form)\b | <[a-z][^>]*\s(on\w+|style)\s*=
+    | <(pre|code|samp|textarea|template|xmp|listing|plaintext)\b
     | <(img|video|audio|source|a)\b[^>]*\ssrc(set)?\s*=\s*["']?\s*(https?:)?//
     | (\]\(|\]:|href\s*=)\s*["'<]?\s*(javascript|vbscript|data):""",
     re.I | re.X,
@@ -46,6 +48,8 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]
     if file.is_symlink() or docs.resolve() not in file.resolve().parents and docs in file.parents:
         found.append(chapter.wrong("page.outside", 1))
+    told = {fault.line for fault in found}  # a line that is at fault is not read twice
+    found += [fault for fault in layout.faults(chapter) if fault.line not in told]
     return sorted(found, key=lambda fault: (fault.line, fault.message))
 
 

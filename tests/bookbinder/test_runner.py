@@ -134,7 +134,14 @@ PAGES = {
         ```
         """,
     "group": "\n```python\ndef f():\n    raise ExceptionGroup('many', [ValueError(1)])\nf()\n```\n",
-    "context": "\n```python\ntry:\n    raise ExceptionGroup('m', [ValueError(1)])\nexcept ExceptionGroup:\n    {}[1]\n```\n",
+    "context": """
+        ```python
+        try:
+            raise ExceptionGroup("m", [ValueError(1)])
+        except ExceptionGroup:
+            {}[1]
+        ```
+        """,
     "debugger": "\n```python\nimport bdb\nraise bdb.BdbQuit\n```\n",
     "interrupt": "\n```python\nraise KeyboardInterrupt\n```\n",
     "thread": """
