@@ -10,7 +10,7 @@ from markdown import markdown
 from bookbinder import code, exercises, layout, sync
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import check_math
-from bookbinder.page import ELSEWHERE, PageError
+from bookbinder.page import ELSEWHERE, PageError, front_matter_lines
 
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _GIVE_IDS = ["toc", "attr_list", "admonition", "tables", "def_list", "pymdownx.details", "pymdownx.tabbed"]
@@ -49,6 +49,7 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     if file.is_symlink() or docs.resolve() not in file.resolve().parents and docs in file.parents:
         found.append(chapter.wrong("page.outside", 1))
     told = {fault.line for fault in found}  # a line that is at fault is not read twice
+    told |= set(range(front_matter_lines(chapter.text) + 1)) if 1 in told else set()
     found += [fault for fault in layout.faults(chapter) if fault.line not in told]
     return sorted(found, key=lambda fault: (fault.line, fault.message))
 

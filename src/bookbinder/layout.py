@@ -27,6 +27,7 @@ _TAG = re.compile(
 )
 _SPAN = re.compile(CODE_SPAN.pattern, re.S)
 _IMAGE = re.compile(r"!\[([^\[\]]*)\]\(\s*([^\s)]+)[^)]*\)(\{[^}]*\})?")
+_DEAD = re.compile(r"<a\b[^>]*\bhref\s*=\s*[\"']?((?![a-z]+:)[^\"'\s>]*\.(?:md|py)\b[^\"'\s>]*)")
 _NAMED = re.compile(r"(?<![\w\]\\])\[[^\[\]]+\]\[(?!\^)([^\[\]]+)\]")
 _TARGET = re.compile(r"^ {0,3}\[([^\]^][^\]]*)\]:\s*\S")
 _NOTE = re.compile(r"(?<!\\)\[\^([^\]\s]+)\](:(?!\S))?")
@@ -61,7 +62,16 @@ def faults(chapter: Chapter) -> list[PageError]:
         return characters(chapter)
     walker = _Walker(chapter)
     walker.walk()
+    front = [(name, str(chapter.meta.get(name, ""))) for name in ("title", "description")]
+    for name, words in front:  # both stand in the head of the page as they are
+        if seen := re.search(r"<(?=[a-zA-Z/!])" if name == "title" else r"<(?=[a-zA-Z/!])|\"", words):
+            walker.fault("front", _line_of(chapter, name), name=name, seen=seen[0])
     return characters(chapter) + walker.found + _names(chapter, walker.rows) + _html(chapter, walker.rows)
+
+
+def _line_of(chapter: Chapter, field: str) -> int:
+    rows = enumerate(chapter.text.split("\n"), 1)
+    return next((n for n, row in rows if row.startswith(f"{field}:")), 1)
 
 
 class _Walker:
@@ -99,6 +109,8 @@ class _Walker:
     def _fence(self, n: int, line: str, fence: re.Match, lines: list[str]) -> int:
         self._close_box(n, len(fence["indent"]))
         self._place(n, len(fence["indent"]), "block")
+        if self.until.startswith("</"):
+            self.fault("raw", n, name=self.until[2:-1])
         self.above, start = "text", n
         while not lines[n].lstrip().startswith(fence["ticks"]):
             n += 1
@@ -115,6 +127,8 @@ class _Walker:
         if self.until:
             if self.until.startswith("</"):
                 self.rows.append(_Row(n, 0, text, text))
+                if self.until not in ("</svg>", "</math>") and re.search(r"`|\*\*|\]\(", text):
+                    self.fault("raw", n, name=self.until[2:-1])
             self.until = "" if self.until in text else self.until
             return
         if not text:
@@ -133,7 +147,9 @@ class _Walker:
                 text.endswith(closes) and len(text) > len(closes) or closes in text[2:]
             ):
                 self.until, self.above = closes, "block"
-        if raw := re.match(r"<(svg|table|div|section|figure|dl|ul|ol)\b(?![^>]*\bmarkdown)", text):
+        if raw := re.match(
+            r"<(svg|math|table|div|section|figure|dl|ul|ol|details|aside|article)\b(?![^>]*\bmarkdown)", text
+        ):
             self.until = "" if f"</{raw[1]}>" in text else f"</{raw[1]}>"
 
     def _block(self, n: int, indent: int, text: str) -> None:
@@ -143,6 +159,8 @@ class _Walker:
             item = None
         if re.match(r"(-{3,}|={3,})$", text) and self.above == "text":
             self.fault("underlined", n)
+        if text.startswith(">>> "):
+            self.fault("prompts", n)
         if re.match(r"#{1,6}[^\s#]", text):
             self.fault("heading", n)
         if re.match(r"\d{1,2}\)\s+\S", text) and self.above in ("", "box", "item"):
@@ -220,9 +238,19 @@ def _names(chapter: Chapter, rows: list[_Row]) -> list[PageError]:
     """Links and footnotes by name, and tables: what they name, and that no cell is lost."""
     found = []
     targets = {m[1].lower() for row in rows if (m := _TARGET.match(row.text))}
+    by_line = {row.line: row for row in rows}
     notes: dict[str, list[int]] = {}
     used: dict[str, int] = {}
     for row in rows:
+        above = by_line.get(row.line - 1)
+        if (
+            above
+            and re.match(r"> ?(?:[-*+]|\d\.) ", row.text)
+            and re.match(r"> ?(?![-*+] |\d\. )[^\s>]", above.text)
+        ):
+            found.append(chapter.wrong("layout.list", row.line))
+        if link := _DEAD.search(row.bare):
+            found.append(chapter.wrong("layout.href", row.line, address=link[1]))
         for match in _NAMED.finditer(row.bare):
             if match[1].lower() not in targets:
                 found.append(chapter.wrong("layout.named", row.line, name=match[1]))

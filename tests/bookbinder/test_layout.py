@@ -63,6 +63,7 @@ BAD = {
     "indented-first": ("    print(1)", 7, CODE),
     "indented-in-list": ("- a\n\n        print(1)", 9, CODE),
     "prompts": ("```text\n>>> 1 + 1\n2\n```", 8, "prompts in a fence"),
+    "prompts-quote": (">>> 1 + 1", 7, "prompts in a fence"),
     "prompts-console": ("```console\n\n>>> 1 + 1\n```", 9, "prompts in a fence"),
     "cell": ("```{code-cell}\nx\n```", 7, "```{code-cell} is no kind of fence that the book has"),
     "cell-kernel": ("```{code-cell} ipython3\nx\n```", 7, "is no kind of fence that the book has"),
@@ -86,7 +87,11 @@ BAD = {
     "size": ("![a](b.png)", 7, "image b.png has no width, no height."),
     "alt": ("![](b.png){ width=1 height=2 }", 7, "image b.png has no alt."),
     "raw-image": ('<img src="b.png" alt="a" width="1">', 7, "image b.png has no height."),
+    "quote-list": ("> Text:\n> - a", 8, BELOW),
     # HTML
+    "raw": ("<div>\n**a**\n</div>", 8, "Markdown inside of <div> is shown as it is written"),
+    "raw-fence": ("<div>\n\n" + BLOCK + "\n</div>", 9, "Markdown inside of <div>"),
+    "href": ('<a href="../start/index.md#a">b</a>', 7, "a link in HTML to ../start/index.md#a"),
     "word": ("The <eos> token", 7, "<eos> is taken for HTML and vanishes"),
     "generic": ("a list<int> of", 7, "<int> is taken for HTML and vanishes"),
     "less": ("if a <b and", 7, "<b is never closed: what follows may vanish"),
@@ -131,6 +136,8 @@ GOOD = [
     "if a < b and c > d, <https://a.b>, <x@y.z>, a<br>b, H<sub>2</sub>O, `<eos>`, $a<b$ and $x <y$",
     "[a][b], x[i][j], `x[i][j]`\n\n[b]: https://x.y",
     '[a](https://x.y "t u") (see b c) [d](https://x.y){ .e #f }',
+    '<div class="a">\n\na\n\n</div>\n\n<a href="https://a.b/c.md">c</a> <a href="#a">d</a>',
+    "> Text:\n>\n> - a\n>   b\n> - c",
     "a `b\nc` d \\` ``e ` f``",
     "<!--\n  - a\n-->\n\n<!-- slide -->\n\n- b\n",
     "5\N{NO-BREAK SPACE}cm \N{WOMAN}\N{ZERO WIDTH JOINER}\N{PERSONAL COMPUTER}",
@@ -177,3 +184,16 @@ def test_a_byte_order_mark_is_told_and_the_rest_is_read():
 def test_a_field_that_stands_twice_is_told():
     page = chapter.parse("---\ntitle: T\ndescription: D.\ntitle: U\n---\n# T\n", "p.md")
     assert [(fault.line, fault.message[:20]) for fault in page.faults] == [(4, "title: stands twice ")]
+
+
+@pytest.mark.parametrize(
+    ("front", "line", "said"),
+    [
+        ("title: A <b>\ndescription: D.", 2, "title: < in it breaks the head of the page"),
+        ('title: T\ndescription: A "b" c.', 3, 'description: " in it breaks the head of the page'),
+    ],
+)
+def test_the_front_matter_stands_in_the_head_of_the_page(front, line, said):
+    page = chapter.parse(f"---\n{front}\n---\n# T\n", "p.md")
+    found = [(fault.line, fault.message) for fault in [*page.faults, *layout.faults(page)]]
+    assert any(at == line and message.startswith(said) for at, message in found), found
