@@ -1,6 +1,7 @@
 """The style page tells authors the messages of the check: each row of its table is provoked here."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ CONT = "<!--pytest-codeblocks:cont-->\n" + BLOCK
 SKIP = '<!--pytest.mark.skip(reason="a")-->\n'
 MARK, CODE = "<!--pytest.mark.{}-->\n", "```python\n{}\n```\n\n"
 GROUP = "".join(f"<!-- exercise: centred {part} -->\n{BLOCK}Text.\n\n" for part in ("starter", "solution"))
+OWN_BOX = '!!! exercise "1"\n' + textwrap.indent(GROUP, "    ")
+PART = "<!-- exercise: centred {} -->\n```python\nx = {}\n```\n\n"
+STARTER, SOLUTION = PART.format("starter", "..."), PART.format("solution", 2)
+ANSWER = "<!-- exercise: centred {}\nx = {}\n-->\n\n"
+CHAPTER = HEAD.replace("---\n#", "objectives: [a, b, c]\nneeds: []\nminutes: 9\n---\n#") + "## Exercises\n\n"
 # A page with the fault, by the first words of its row.
 PAGES = {
     "no front matter": "# T\n",
@@ -74,6 +80,24 @@ PAGES = {
     "a character that": HEAD + "a\u200bb\n",
     "a block that differs": HEAD + "<!-- source: chainrule.autograd.unbroadcast -->\n" + BLOCK,
     "an exercise without a part": HEAD + GROUP,
+    "a block that gives": HEAD + CODE.format("sum = 1"),
+    "an exercise in words with": HEAD
+    + "<!-- exercise: centred words -->\n<!-- exercise: centred check -->\n"
+    + BLOCK,
+    "an exercise outside": HEAD + GROUP,
+    "a box with no exercise": HEAD + '!!! exercise "1"\n    a\n',
+    "an exercise without hints": HEAD + OWN_BOX,
+    "an exercise whose solution": HEAD + OWN_BOX,
+    "a starter with nothing": HEAD + GROUP,
+    "fewer than two": HEAD + STARTER + SOLUTION + ANSWER.format("wrong: a", 1),
+    "a wrong or right": HEAD + STARTER + SOLUTION + ANSWER.format("wrong", 1),
+    "two wrong answers": HEAD + STARTER + SOLUTION + ANSWER.format("wrong: one side", 1) * 2,
+    "a right answer that is": HEAD + STARTER + SOLUTION + ANSWER.format("right: a loop", 2),
+    "a wrong answer above": HEAD + "<!-- exercise: centred wrong: a -->\n" + BLOCK,
+    "--> inside": HEAD + ANSWER.format("wrong: a", '"-->"'),
+    "--> on a line": HEAD + "a\n-->\n",
+    "fewer than four": CHAPTER + OWN_BOX + OWN_BOX.replace("centred", "other"),
+    "a chapter with no": CHAPTER,
     "an open brace": HEAD + "$$\n\\frac{1}{2\n$$\n",
     "a reference without": HEAD + "By $\\eqref{eq:a}$.\n",
     "a formula's $$": HEAD + "Text\n$$\nx\n$$\n",
@@ -83,7 +107,10 @@ PAGES = {
 # What only a run can tell, and the rule that says it; the tests of runner, frames and exercises provoke these.
 RUN = {
     "a starter or wrong answer that passes": "exercise.passes",
-    "a solution that fails": "exercise.fails",
+    "a wrong answer that the": "exercise.untold",
+    "a wrong answer that raises": "exercise.raises",
+    "a solution or right": "exercise.fails",
+    "a solution or answer": "exercise.unfilled",
     "a starter that raises": "exercise.starter",
     "a figure without a title": "run.no-title",
     "a figure that is too heavy": "run.heavy",
@@ -129,12 +156,12 @@ def test_every_row_is_held():
 
 @pytest.mark.parametrize("row", [row for row in rows() if row.startswith(tuple(PAGES))])
 def test_the_check_says_what_its_row_says(row, tmp_path, monkeypatch):
-    page = tmp_path / "docs" / "page.md"
-    page.parent.mkdir()
+    page = tmp_path / "docs" / ("learning" if "chapter" in rows()[row] else "") / "page.md"
+    page.parent.mkdir(parents=True)
     page.write_text(PAGES[of(row, PAGES)], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (first, *_) = check(load(page), Path("docs"), ROOT / "src")
-    assert rows()[row] in first.message
+    told = [fault.message for fault in check(load(page), Path("docs"), ROOT / "src")]
+    assert rows()[row] in (told[0] if "exercise" not in row + told[0] else "\n".join(told))
 
 
 @pytest.mark.parametrize("row", [row for row in rows() if row.startswith(tuple(RUN))])
