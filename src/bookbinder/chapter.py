@@ -206,7 +206,7 @@ def _read_meta(chapter: Chapter, source: str) -> None:
     for name, line in keys:
         if line != lines[name] and name in meta:
             chapter.fault("page.field-twice", line, name=name)
-    for name in list(FIELDS)[: 5 if chapter.is_chapter else 2]:
+    for name in list(FIELDS)[: 4 if chapter.is_chapter else 2]:
         if name not in meta:
             chapter.fault("page.field-missing", 1, name=name, form=FIELDS[name][0])
     for name, value in meta.items():
