@@ -76,7 +76,7 @@ def test_needs_name_pages_or_planned_titles(book):
         "---\ntitle: T\ndescription: D.\nobjectives: [a, b, c]\n"
         "needs: [gone.md, index.md, Better steps]\n---\n# T\n"
     )
-    assert faults(book, text, "start/x.md") == [(5, "needs: there is no page gone.md")]
+    assert faults(book, text) == [(5, "needs: there is no page gone.md")]
 
 
 def test_a_link_out_of_the_folder_is_a_fault(book):
