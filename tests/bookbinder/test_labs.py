@@ -257,13 +257,13 @@ def test_a_lab_is_run_again_when_the_package_changed(own_cache, tmp_path, monkey
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
-    show = "import sys, chainrule\nprint(chainrule.__version__, sys.executable)"
+    show = "import sys, chainrule\nprint(chainrule.__version__, *sys.executable.split('/'))"  # no path of a machine
     lab = f"# %% [markdown]\n# # A\n\n# %%\n{show}\n"
     first, second = build(tmp_path, lab), build(tmp_path, lab)
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     assert "Cache miss" in first.stderr and "Cache hit" in second.stderr
     page = tmp_path / "site/labs/a/index.html"
-    assert f"0.1.0 {sys.executable}" in page.read_text(encoding="utf-8")
+    assert " ".join(["0.1.0", *sys.executable.split("/")]) in page.read_text(encoding="utf-8")
     init = tmp_path / "src/chainrule/__init__.py"
     init.write_text(init.read_text(encoding="utf-8").replace('"0.1.0"', '"0.1.0+new"'), encoding="utf-8")
     third = build(tmp_path, lab)
