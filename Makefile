@@ -1,8 +1,8 @@
 # Every target sets up what it needs. Usual calls: make site, make serve, make test.
-# Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...
+# Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...  WHOLE=1 (tests nothing by sample)
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve test test-engine test-deep coverage bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
+.PHONY: site serve test test-engine test-page test-deep coverage bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -44,13 +44,19 @@ test: site  ## the whole suite, every code block included
 test-engine: $(STAMP)  ## the engine's tests alone, without the book: make test-engine ARGS="-k log1p"
 	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule $(ARGS)
 
+# learning/losses of docs/learning/losses.md, start of docs/start/index.md: what the tests call a page.
+PAGE = $(patsubst %/index,%,$(basename $(FILE:docs/%=%)))
+test-page: site  ## make test-page FILE=docs/part/chapter.md: all tests of one page, the slow ones too
+	@test -f "$(FILE)" || { echo "make test-page FILE=docs/part/chapter.md: there is no $(FILE)"; exit 1; }
+	@WHOLE=1 $(BIN)/python -m pytest -n auto -m '' -rsR tests/bookbinder tests/site -k "$(FILE) or /$(PAGE)/] or [$(PAGE)] or [$(notdir $(PAGE))]" $(ARGS)
+
 coverage: site  ## how much of both packages the tests run, by branches; fails below what pyproject.toml asks
 	@$(BIN)/python -m pytest -n auto -m 'not deep' tests/chainrule tests/bookbinder tests/project --cov --cov-report= $(ARGS); \
 	failed=$$?; for package in chainrule bookbinder; do $(BIN)/coverage report --include="src/$$package/*" || failed=1; done; exit $$failed
 
 test-deep: site  ## slow end-to-end proofs
 	@echo "Testing deeply: end-to-end faults, other environments, other generator"
-	@$(BIN)/python -m pytest -m deep $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m deep -rsR --rerun-show-tracebacks $(ARGS)
 
 check: $(STAMP)  ## make check FILE=docs/part/chapter.md: check and run one page
 	@$(BIN)/python -m bookbinder check --run $(FILE)

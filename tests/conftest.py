@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from minutes import Minutes
+
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -15,6 +17,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    workers = getattr(config.option, "numprocesses", None) or 1
+    config.pluginmanager.register(Minutes(int(workers)), "minutes")
 
 
 @pytest.fixture

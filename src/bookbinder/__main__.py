@@ -1,11 +1,11 @@
-"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | postprocess."""
+"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess."""
 
 import argparse
 import re
 import sys
 from pathlib import Path
 
-from bookbinder import binding, evidence, postprocess, sync
+from bookbinder import binding, evidence, labs, postprocess, sync
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 from bookbinder.page import table
@@ -89,6 +89,10 @@ def _into_nav(config: Path, part: str, name: str) -> None:
     head = [] if begun else [f"  - {'I II III IV V'.split()[here]} · {part.capitalize()}:"]
     lines[at:at] = [*head, f"      - {part}/{name}.md"]
     config.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _stage(options) -> None:
+    print(f"{options.to}: the book, {labs.stage(Path(), options.to)} labs as Markdown pages")
 
 
 def _postprocess(options) -> bool:

@@ -6,6 +6,7 @@ can disagree about what a program is. A page that could be read in two ways is a
 
 import ast
 import builtins
+import difflib
 import os
 import re
 from dataclasses import dataclass, field
@@ -17,9 +18,13 @@ from bookbinder.page import FAULTS, PageError, fault, table
 
 MAX_BLOCK_LINES = 25
 MAX_BLOCKS_IN_A_ROW = 2
+MAX_KNOBS = 2
+# What a comment of one line may tell the binder or, in the case of slide and claim, who reads the page later.
+DIRECTIVES = ("pytest-codeblocks", "source", "exercise", "play", "slide", "claim")
 ROLES = ("setup", "starter", "check", "solution", "wrong")
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
+LABS = "labs"  # the folder of Python files in the percent format that are pages, too
 FIELDS = table("fields")
 MARKS = FAULTS["marks"]
 
@@ -58,7 +63,11 @@ class Mark:
 
 @dataclass
 class Block:
-    """One Python fence: its code without indentation, and where it stands (lines count from 1, top of file)."""
+    """One Python fence: its code without indentation, and where it stands (lines count from 1, top of file).
+
+    `knobs` name what changes from frame to frame of what it puts out; with `joins` its frames go on with those of the
+    block with knobs before it.
+    """
 
     code: str
     line: int
@@ -68,6 +77,8 @@ class Block:
     mark: Mark | None = None
     source: str = ""
     exercise: tuple[str, str] | None = None
+    knobs: tuple[str, ...] = ()
+    joins: bool = False
 
 
 @dataclass(eq=False)
@@ -91,6 +102,11 @@ class Chapter:
         parts = Path(self.path).parts
         return any(part in PARTS for part in parts[:-1]) and parts[-1] != "index.md"
 
+    @property
+    def is_lab(self) -> bool:
+        """Whether the page is a lab: one program, whose cells may be as long as an exercise needs."""
+        return Path(self.path).parent.name == LABS
+
     def wrong(self, rule: str, line: int, **words) -> PageError:
         """A fault of this page by its rule in faults.toml, not yet among its `faults`."""
         return fault(rule, self.path, line, **words)
@@ -108,8 +124,18 @@ class Chapter:
             found[-1].append(block)
         return found
 
+    def films(self) -> list[list[int]]:
+        """Numbers of the blocks whose frames one slider turns, for each slider of the page."""
+        found: list[list[int]] = []
+        for at, block in enumerate(self.blocks):
+            if block.knobs and not block.joins:
+                found.append([])
+            if block.knobs:
+                found[-1].append(at)
+        return found
 
-_read: dict[str, Chapter] = {}
+
+_read: dict[str, tuple[str, Chapter]] = {}  # by name: the text of the file, and what was read in it
 
 
 def load(file: Path, root: Path | None = None) -> Chapter:
@@ -129,27 +155,18 @@ def load(file: Path, root: Path | None = None) -> Chapter:
         text = file.read_text(encoding="utf-8")  # line ends of every kind are read as \n
     except (UnicodeDecodeError, OSError) as error:
         return Chapter(name, "", faults=[fault("page.unreadable", name, 1, error=error)])
-    is_lab = file.suffix == ".py"
-    text = _of_notebook(text) if is_lab else text
-    if name not in _read or _read[name].text != text:
-        _read[name] = parse(text, name, front_matter=not is_lab)
-        for block in _read[name].blocks[1:] if is_lab else ():
-            block.continues = True
-    return _read[name]
+    if name not in _read or _read[name][0] != text:
+        _read[name] = text, _lab(text, name) if file.suffix == ".py" else parse(text, name)
+    return _read[name][1]
 
 
-def _of_notebook(text: str) -> str:
-    """A notebook in the percent format as Markdown of the same lines: prose without its signs, code in fences."""
-    rows, kind = [], "head"
-    for row in [*text.rstrip("\n").split("\n"), "", "# %%"]:
-        if row.startswith("# %%"):
-            if kind == "code":  # the fence ends on the empty line above
-                rows[-1] = f"{rows[-1]}\n```".lstrip("\n")
-            kind = "prose" if "[markdown]" in row else "code"
-            rows.append("```python" if kind == "code" else "")
-        else:
-            rows.append({"head": "", "code": row}.get(kind, re.sub("^# ?", "", row)))
-    return "\n".join(rows[:-1])
+def _lab(text: str, name: str) -> Chapter:
+    from bookbinder import labs  # late: it needs jupytext
+
+    shown, faults = labs.as_markdown(text, name)
+    chapter = parse(shown, name)
+    chapter.faults[:0] = faults
+    return chapter
 
 
 def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter:
@@ -167,9 +184,11 @@ def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter
     match = _FRONT.match(text.removeprefix("\ufeff"))  # a byte-order mark is told by layout.py
     if match:
         _read_meta(chapter, match[1])
-    elif front_matter:
+    elif front_matter and not chapter.is_lab:
         chapter.fault("page.no-front-matter", 1)
     _Scanner(chapter, match[0].count("\n") if match else 0).scan()
+    for block in chapter.blocks[1:] if chapter.is_lab else ():
+        block.continues = True
     chapter.faults.sort(key=lambda fault: fault.line)
     return chapter
 
@@ -260,9 +279,7 @@ class _Scanner:
             return self.fault("comment.not-alone", self.i)
         if len(inside) > 1:
             return self._long_comment(start, inside)
-        body = _COMMENT.match(inside[0])["body"].strip()
-        if body.lower().startswith(("pytest", "exercise", "source")):
-            self._directive(start + 1, body)
+        self._directive(start + 1, _COMMENT.match(inside[0])["body"].strip())
 
     def _long_comment(self, start: int, inside: list[str]) -> None:
         match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+wrong\s*$", inside[0])
@@ -273,17 +290,21 @@ class _Scanner:
             rows = [line if line[:width].strip() else line[width:] for line in inside[1:-1]]
             part = Block("\n".join(rows) + "\n", start + 1, self.i, match[1], exercise=(match[2], "wrong"))
             self.chapter.answers.append(part)
-        elif re.match(r"\s*<!--\s*(exercise|pytest|source)\b", inside[0]):
+        elif re.match(r"\s*<!--\s*(exercise|pytest|source|play)\b", inside[0]):
             self.fault("comment.lines", start + 1)
 
     def _directive(self, line: int, body: str) -> None:
         kind, _, value = (part.strip() for part in body.partition(":"))
         if kind == "pytest-codeblocks" and value != "cont":
             self.fault("comment.word", line, word=value)
-        elif kind in ("pytest-codeblocks", "source", "exercise") or body.startswith("pytest.mark."):
+        elif kind in DIRECTIVES[:4] or body.startswith("pytest.mark."):
             self.pending.append((line, body))
         elif body.lower().startswith("pytest"):
             self.fault("comment.directive", line, body=body)
+        elif (value or body.startswith("play ")) and kind not in DIRECTIVES:
+            word = kind.lower() if value else "play"
+            for meant in difflib.get_close_matches(word, DIRECTIVES, n=1, cutoff=0.7):
+                self.fault("comment.typo", line, body=body, meant=meant)
 
     def _fence(self) -> None:
         match = FENCE.match(self.lines[self.i])
@@ -304,7 +325,9 @@ class _Scanner:
         if info == "python":
             return self._block(start, indent)
         rules = (("not-python", _PYTHON), ("shell", _SHELL), ("unknown", _UNKNOWN))
-        if rule := next((rule for rule, pattern in rules if pattern.match(info)), ""):
+        rule = next((rule for rule, pattern in rules if pattern.match(info)), "")
+        # The answer in a lab stands as ```py: what fills a blank of the reader's is no cell of the lab.
+        if rule and not (self.chapter.is_lab and info == "py"):
             self.fault(f"fence.{rule}", start + 1, info=info)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0
@@ -318,13 +341,13 @@ class _Scanner:
             self.fault("fence.tab", start + 1)
         if indent and not self._inside_container(start, width):
             self.fault("fence.indented", start + 1)
-        if len(body) > MAX_BLOCK_LINES:
+        if len(body) > MAX_BLOCK_LINES and not self.chapter.is_lab:
             self.fault("fence.long", start + 1, lines=len(body), most=MAX_BLOCK_LINES)
         code = "\n".join(line[width:] if line.strip() else "" for line in body) + "\n"
         block = Block(code, start + 1, self.i, indent)
         self._apply(block)
         self.in_a_row += 1
-        if self.in_a_row > MAX_BLOCKS_IN_A_ROW and not block.exercise:
+        if self.in_a_row > MAX_BLOCKS_IN_A_ROW and not (block.exercise or self.chapter.is_lab):
             self.fault("fence.in-a-row", start + 1)
         self.last_fence = block
         self.chapter.blocks.append(block)
@@ -348,6 +371,8 @@ class _Scanner:
                 block.exercise = (name, role)
                 if role not in ROLES[:4]:
                     self.fault("exercise.role", line, role=role, name=name, roles=", ".join(ROLES))
+            elif kind == "play":
+                self._play(block, line, value)
             else:
                 block.mark, marks = self._mark(line, body), marks + 1
         if marks > 1:
@@ -356,7 +381,22 @@ class _Scanner:
             self.fault("comment.cont-mark", block.line)
         if block.exercise and (block.continues or block.mark):
             self.fault("exercise.not-alone", block.line)
+        if block.knobs and (block.mark or block.exercise):
+            what = f"a {block.mark.kind} block" if block.mark else "an exercise part"
+            self.fault("comment.play-above", block.line, what=what)
         self.pending = []
+
+    def _play(self, block: Block, line: int, value: str) -> None:
+        """Name the knobs of a block, or those of the film that it joins."""
+        if block.knobs:
+            return self.fault("comment.play-twice", line)
+        before = next((b.knobs for b in reversed(self.chapter.blocks) if b.knobs), ())
+        block.joins = value == "cont"
+        block.knobs = before if block.joins else tuple(name.strip() for name in value.split(","))
+        if block.joins and not before:
+            self.fault("comment.play-cont", line)
+        elif not all(block.knobs) or len({*block.knobs}) < len(block.knobs) or len(block.knobs) > MAX_KNOBS:
+            self.fault("comment.play", line, value=value)
 
     def _may_continue(self, line: int) -> bool:
         before = self.last_fence

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 from markdown import markdown
 
-from bookbinder import code, exercises, layout, sync
-from bookbinder.chapter import CODE_SPAN, Chapter, load
+from bookbinder import code, exercises, form, layout, sync
+from bookbinder.chapter import CODE_SPAN, LABS, Chapter, load
 from bookbinder.math import check_math
 from bookbinder.page import ELSEWHERE, PageError, front_matter_lines
 
@@ -26,8 +26,8 @@ _FORBIDDEN = re.compile(
 
 
 def pages(docs: Path) -> list[Path]:
-    """Markdown pages below a folder, in a fixed order."""
-    return sorted(docs.rglob("*.md"))
+    """Markdown pages and labs below a folder, in a fixed order."""
+    return sorted([*docs.rglob("*.md"), *docs.rglob(f"{LABS}/*.py")])
 
 
 def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) -> list[PageError]:
@@ -43,11 +43,15 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
     found += code.faults(chapter)
     found += check_math(chapter.text, file) + _links(chapter, prose, docs)
+    found += [] if form.is_old(chapter) else form.faults(chapter, docs)
     # The title is put into the page as it is.
     raw = [(n, _FORBIDDEN.search(row)) for n, row in [(1, str(chapter.meta)), *prose]]
     found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]
     if file.is_symlink() or docs.resolve() not in file.resolve().parents and docs in file.parents:
         found.append(chapter.wrong("page.outside", 1))
+    other = file.with_suffix({".py": ".md", ".md": ".py"}.get(file.suffix, ""))
+    if chapter.is_lab and other.suffix and other.exists():
+        found.append(chapter.wrong("lab.twice", 1, other=other.name))
     told = {fault.line for fault in found}  # a line that is at fault is not read twice
     told |= set(range(front_matter_lines(chapter.text) + 1)) if 1 in told else set()
     found += [fault for fault in layout.faults(chapter) if fault.line not in told]

@@ -1,7 +1,8 @@
 """Figures of a chapter: matplotlib's backend inside the kernel, and each figure as files in two inks.
 
 As a backend it publishes every open figure at the end of a block. A figure is drawn once; the dark version swaps
-ink and paper. What would weigh more than `MAX_BYTES` gzipped is rasterised inside, or else becomes WebP.
+ink and paper. What would weigh more than `MAX_BYTES` gzipped is rasterised inside, or else becomes WebP; a figure that
+weighs more even then says so.
 """
 
 import base64
@@ -68,7 +69,7 @@ def _short(path: str) -> str:
 
 
 def _webp(figure, dark: bool) -> str:
-    """Figure as base64 WebP; the dark version turns its greys around and leaves the colours."""
+    """Figure as base64 WebP, as light as the eye bears; the dark version turns its greys around, not its colours."""
     import numpy as np
     from PIL import Image
 
@@ -94,7 +95,7 @@ def draw(figure) -> dict:
 
     Returns:
         `format` ("svg" or "webp"), `light` and `dark` (SVG text, or base64), `alt`, `desc`, `width`, `height`
-        in CSS pixels.
+        in CSS pixels; `bytes` of the heavier ink if it weighs more than `MAX_BYTES`.
     """
     alt, desc = _titles(figure)
     width, height = (round(96 * size) for size in figure.get_size_inches())
@@ -108,7 +109,10 @@ def draw(figure) -> dict:
                 artist.set_rasterized(True)
         light = _svg(figure, alt, desc, dpi)
     if not _fits(light):
-        return {**about, "format": "webp", "light": _webp(figure, False), "dark": _webp(figure, True)}
+        light, dark = _webp(figure, False), _webp(figure, True)
+        weight = max(len(light), len(dark)) * 3 // 4
+        over = {"bytes": weight} if weight > MAX_BYTES else {}
+        return {**about, "format": "webp", "light": light, "dark": dark, **over}
     dark = re.sub("|".join(DARK), lambda m: DARK[m[0]], light)
     return {**about, "format": "svg", "light": light, "dark": dark}
 

@@ -1,87 +1,173 @@
-"""Labs: notebooks that mkdocs-jupyter runs under the rules of chapters, and that are shown as chapters are.
+"""Labs: notebooks as Python files in the percent format, read as jupytext reads them and shown as chapters are.
 
-What mkdocs-jupyter writes around a lab (595 kB of styles, scripts that ask other hosts for MathJax) is left out: its
-page carries what the cells put out, and the lab's own text, read as a chapter, is converted with that.
+jupytext says which cells there are; here each is found again at its lines, so that a lab becomes Markdown of the same
+lines. What is read from there on is a chapter like any other: one parser, one runner, one look.
 """
 
-import html
-import json
-import os
 import re
-import sys
-from importlib.metadata import version
+import shutil
 from pathlib import Path
 
-from bookbinder import cache, markdown, runner, sandbox
-from bookbinder.chapter import load
+from bookbinder.chapter import LABS
+from bookbinder.page import PageError, fault
 
-KERNEL = "book"
-_RULES = "from bookbinder import sandbox as _s; _s.enter_kernel(); del _s"
-
-
-def prepare(options: dict) -> None:
-    """Have mkdocs-jupyter run labs as chapters are run: this Python, that environment, kept by what shaped them.
-
-    Args:
-        options: The options of the plugin mkdocs-jupyter, which are changed.
-    """
-    made_by = f"{sys.executable} {version('mkdocs-jupyter')} {version('nbconvert')}"
-    shaping = [Path(__file__), Path(__file__).with_name("nbconvert.json")]
-    name = cache.digest(cache.surroundings(), made_by, *shaping)
-    home, kept = cache.folder("jupyter").resolve(), cache.folder("labs").resolve() / name
-    kept.mkdir(parents=True, exist_ok=True)
-    os.utime(kept)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    argv += [f"--IPKernelApp.exec_lines={_RULES}", "--IPKernelApp.log_level=40"]
-    spec = {
-        "argv": argv,
-        "env": sandbox.environment(home),
-        "display_name": "The book's Python",
-        "language": "python",
-    }
-    cache.put(home / "kernels" / KERNEL / "kernel.json", json.dumps(spec).encode())
-    cache.put(home / "jupyter_nbconvert_config.json", shaping[1].read_bytes())
-    os.environ |= {"JUPYTER_PATH": str(home), "JUPYTER_CONFIG_DIR": str(home)}  # not what a user has set up
-    options.update(cache_dir=str(kept), kernel_name=KERNEL, execute=True, allow_errors=False)
+_MARKER = re.compile(r"^\s*#\s*%%")
+_LIGHT = re.compile(r"^# \+(\s|$)")
+_QUOTES = re.compile(r'^\s*[rR]?(?:"""|\'\'\')|(?:"""|\'\'\')\s*$')
 
 
-def only_outputs(nb, resources):
-    """A notebook of one text, all that the cells of `nb` have put out: the last step before nbconvert writes HTML."""
-    from nbformat import v4  # late: a site without labs needs no Jupyter
-
-    text = json.dumps([cell.outputs for cell in nb.cells if cell.cell_type == "code"])
-    shown = v4.new_output("display_data", {"text/plain": text})
-    nb.cells = [v4.new_code_cell(outputs=[shown])]
-    return nb, resources
+def files(docs: Path) -> list[Path]:
+    """The labs below a folder, in a fixed order."""
+    return sorted(file for file in docs.rglob(f"{LABS}/*.py"))
 
 
-def render(page, config, files) -> runner.Result:
-    """Convert a lab as a chapter is converted; its figures lie in the site then.
+def as_markdown(text: str, path: str = "<text>") -> tuple[str, list[PageError]]:
+    """A lab as Markdown of the same lines: text without its signs, code in fences.
 
     Args:
-        page: The lab as a page of MkDocs, rendered by mkdocs-jupyter: gets another content and table of contents.
-        config: MkDocs' configuration.
-        files: All files of the site.
+        text: The whole Python file.
+        path: Name shown in faults.
 
     Returns:
-        The lab with what its cells put out, as a run of a chapter gives it.
-
-    Raises:
-        PageError: a figure has no title, or an output holds a memory address.
+        The Markdown, and what jupytext would read otherwise than it looks, by line.
     """
-    from nbformat import NotebookNode
+    import jupytext  # late: most books have few labs, and most checks look at none
 
-    result = runner.Result(load(Path(page.file.abs_src_path)), {"blocks": []})
-    text = html.unescape(re.search(r"<pre>(\[.*\])\s*</pre>", page.content, re.S)[1])
-    for at, cell in enumerate(json.loads(text, object_hook=NotebookNode)):
-        shown, problem = runner.shown_of(cell)
-        result.data["blocks"].append({"state": "run", "outputs": shown})
-        if problem:
-            result.fail(at, problem[0], **problem[1])
-            raise result.failures[0]
-    result.data["figures"] = runner.figures_of(result.data["blocks"])
-    markdown.publish(result.data, Path(config.site_dir))
-    runner.latest[result.chapter.path] = result
-    page.markdown = result.chapter.text
-    type(page).render(page, config, files)  # MkDocs' own: the page has been given one by mkdocs-jupyter
-    return result
+    rows = text.rstrip("\n").split("\n")
+    try:
+        cells = jupytext.reads(text, fmt={"extension": ".py", "format_name": "percent"}).cells
+    except Exception as error:  # jupytext's own errors are of many kinds
+        return "", [fault("lab.unreadable", path, 1, error=error)]
+    return _Reader(rows, path).read(cells)
+
+
+class _Reader:
+    """Finds the cells of a lab in its `rows`, and writes each into `page` at the same lines."""
+
+    def __init__(self, rows: list[str], path: str):
+        self.rows, self.path = rows, path
+        self.page = [""] * (len(rows) + 1)  # the last fence may end below the last line
+        self.faults: list[PageError] = []
+        self.at, self.fenced = 0, -1  # the row to go on from, and the last one that a fence has taken
+
+    def fault(self, rule: str, row: int, **words) -> None:
+        """Note a fault at a row, counted from 0."""
+        self.faults.append(fault(f"lab.{rule}", self.path, row + 1, **words))
+
+    def read(self, cells: list) -> tuple[str, list[PageError]]:
+        """The Markdown of cells, and its faults."""
+        self._front_matter(cells)
+        first = next((n for n, row in enumerate(self.rows) if _MARKER.match(row)), len(self.rows))
+        early = [n for n in range(self.at, first) if self.rows[n].strip()]
+        if early:
+            self.fault("light" if any(map(_LIGHT.match, self.rows)) else "above", early[0])
+            return "\n".join(self.page), self.faults
+        for cell in cells:
+            self._cell(cell)
+        self._nothing_between(self.at, len(self.rows))
+        return "\n".join(self.page).rstrip("\n") + "\n", self.faults
+
+    def _front_matter(self, cells: list) -> None:
+        """Pass over the header; the fields in it that are not Jupyter's are the page's."""
+        ends = [n for n, row in enumerate(self.rows) if row.rstrip() == "# ---"]
+        if len(ends) > 1 and not any(row.strip() for row in self.rows[: ends[0]]):
+            self.at = ends[1] + 1
+            if cells and cells[0].cell_type == "raw" and cells[0].source.startswith("---\n"):
+                inside = cells.pop(0).source.split("\n")[1:-1]
+                for n in range(ends[0] + 1, ends[1]):
+                    bare = _bare(self.rows[n])
+                    self.page[n] = bare if bare in inside else ""
+                self.page[ends[0]] = self.page[ends[1]] = "---"
+
+    def _cell(self, cell) -> None:
+        if not cell.source.strip():
+            return
+        wanted = cell.source.strip("\n").split("\n")
+        start = self._place(wanted, cell.cell_type)
+        if start is None or cell.cell_type == "raw":
+            return self._refuse("raw" if cell.cell_type == "raw" else "otherwise")
+        self._nothing_between(self.at, start)
+        self.at = start + len(wanted)
+        if cell.cell_type == "code":
+            self._code(start)
+        else:
+            self._text(start, wanted)
+
+    def _place(self, wanted: list[str], kind: str) -> int | None:
+        """Row where the lines of a cell begin; None where they stand nowhere below the cell before."""
+        for start in range(self.at, len(self.rows) - len(wanted) + 1):
+            rows = self.rows[start : start + len(wanted)]
+            if kind == "code" and rows == wanted:
+                return start
+            if kind != "code" and all(line in _forms(row) for row, line in zip(rows, wanted, strict=True)):
+                return start
+        return None
+
+    def _refuse(self, rule: str) -> None:
+        """A fault at the next marker, and on to the cell below."""
+        here, *later = [n for n in range(self.at, len(self.rows)) if _MARKER.match(self.rows[n])] or [self.at]
+        self.fault(rule, here)
+        self.at = later[0] if later else len(self.rows)
+
+    def _nothing_between(self, start: int, end: int) -> None:
+        """A fault for what stands between two cells and belongs to none."""
+        for n in range(start, end):
+            bare = _QUOTES.sub("", self.rows[n]).strip()
+            if bare.strip("#").strip() and not _MARKER.match(self.rows[n]):
+                return self.fault("otherwise", n)
+
+    def _code(self, start: int) -> None:
+        """Put a cell between fences: the upper one on the line of its marker, the lower one below it."""
+        above, end = start - 1, self.at
+        if above <= self.fenced:
+            return self.fault("close", above)
+        self.page[above], self.page[end] = "```python", "```"
+        self.page[start:end] = self.rows[start:end]
+        self.fenced = end
+
+    def _text(self, start: int, wanted: list[str]) -> None:
+        for n, line in enumerate(wanted, start):
+            if re.match(r"\s*(`{3,}|~{3,})\s*python\s*$", line):
+                self.fault("fence", n)
+            self.page[n] = line
+
+
+def _bare(row: str) -> str:
+    """A line without its sign of a comment."""
+    return re.sub(r"^\s*#( |$)", "", row)
+
+
+def _forms(row: str) -> set[str]:
+    """What a line of a text cell may say: as a comment, or between quotes."""
+    return {row, _bare(row), row.removeprefix("#"), _QUOTES.sub("", row), _QUOTES.sub("", row).strip()}
+
+
+def stage(root: Path, to: Path) -> int:
+    """Write the book as a generator without plugins reads it: every lab a Markdown page, and the nav naming these.
+
+    Args:
+        root: Folder of mkdocs.yml.
+        to: Folder that is made; what is in it is replaced.
+
+    Returns:
+        The number of labs.
+    """
+    found = files(root / "docs")
+    for name in ("docs", "overrides"):
+        shutil.copytree(root / name, to / name, dirs_exist_ok=True)
+    names = {f"{LABS}/{lab.name}": f"{LABS}/{lab.stem}.md" for lab in found}
+    for lab in found:
+        copy = to / lab.relative_to(root)
+        text, _ = as_markdown(lab.read_text(encoding="utf-8"))
+        copy.with_suffix(".md").write_text(text, encoding="utf-8")
+        copy.unlink()
+    pages = (to / "docs").rglob("*.md")
+    for file, name in [
+        (root / "mkdocs.yml", "mkdocs.yml"),
+        *((page, page.relative_to(to)) for page in pages),
+    ]:
+        text = file.read_text(encoding="utf-8")
+        for old, new in names.items():
+            text = text.replace(old, new)
+        (to / name).write_text(text, encoding="utf-8")
+    return len(found)

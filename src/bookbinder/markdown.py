@@ -13,7 +13,7 @@ from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 from markupsafe import Markup
 
-from bookbinder import cache, exercises, reader, runner
+from bookbinder import cache, exercises, frames, reader, runner
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import SITE, under_zensical, where
 
@@ -100,18 +100,19 @@ class _Splice(Preprocessor):
         for answer in chapter.answers:
             first, last = answer.line - 1 - self.offset, answer.end - self.offset
             lines[first:last] = [""] * (last - first)
-        for block, slot in reversed(list(zip(chapter.blocks, data["blocks"], strict=True))):
-            self._splice(lines, chapter, block, slot)
+        below = frames.below(chapter, data["blocks"])
+        for block, slot, shown in reversed(list(zip(chapter.blocks, data["blocks"], below, strict=True))):
+            self._splice(lines, chapter, block, slot, shown)
         self._header(lines, chapter, data)
         return lines
 
-    def _splice(self, lines: list[str], chapter: Chapter, block: Block, slot: dict) -> None:
+    def _splice(self, lines: list[str], chapter: Chapter, block: Block, slot: dict, shown: tuple) -> None:
         fence = block.line - 1 - self.offset
         if not (0 <= fence < len(lines) and lines[fence].lstrip().startswith("```")):
             raise chapter.wrong("page.moved", block.line)
-        if slot["outputs"]:
-            shown = html.outputs(slot["outputs"], f"{self.root}{FIGURES}")
-            self._insert(lines, block.end - self.offset, block.indent, shown)
+        if any(shown):
+            text = html.outputs(shown[0], f"{self.root}{FIGURES}", shown[1])
+            self._insert(lines, block.end - self.offset, block.indent, text)
         for above in range(fence - 1, -1, -1):
             if not re.match(r"\s*<!--.*-->\s*$", lines[above]):
                 break
@@ -155,5 +156,5 @@ def _proved(chapter: Chapter, data: dict) -> str:
     ran = len(states) - skipped
     facts = [f"{ran} block{'s' * (ran != 1)} run", f"{skipped} skipped"]
     facts += [f"{drills} exercise{'s' * (drills > 1)} checked"] if drills else []
-    facts += [f"{name} {'.'.join(v.split('.')[:2])}" for name, v in data.get("versions", {}).items()]
+    facts += [f"{name} {'.'.join(v.split('.')[:2])}" for name, v in sorted(data.get("versions", {}).items())]
     return ", ".join([*facts, *filter(None, (data.get("device"), data.get("date")))])

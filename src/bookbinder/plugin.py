@@ -6,11 +6,21 @@ from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
+from mkdocs.structure.files import File
 
-from bookbinder import binding, labs, postprocess, reader
-from bookbinder.page import fault, set_page, show
+from bookbinder import binding, postprocess, reader
+from bookbinder.chapter import LABS, load
+from bookbinder.page import fault, front_matter_lines, set_page, show
 
 log = logging.getLogger("mkdocs.plugins.bookbinder")
+
+
+class LabFile(File):
+    """A lab as a file that MkDocs makes a page of."""
+
+    def is_documentation_page(self) -> bool:
+        """Whether it is a page: always."""
+        return True
 
 
 class BookbinderPlugin(BasePlugin):
@@ -23,9 +33,7 @@ class BookbinderPlugin(BasePlugin):
         self.serving = command == "serve"
 
     def on_config(self, config):
-        """Know the repository from the environment of CI where the configuration names none; set up the labs."""
-        if lab := config.plugins.get("mkdocs-jupyter"):
-            labs.prepare(lab.config)
+        """Know the repository from the environment of CI where the configuration names none."""
         repo = os.environ.get("GITHUB_REPOSITORY", "")
         if repo and not config.repo_url:
             config.repo_url, config.repo_name = f"https://github.com/{repo}", repo
@@ -38,20 +46,36 @@ class BookbinderPlugin(BasePlugin):
         if faults and not self.serving:
             raise PluginError(f"{faults} faults in the book: see above")
 
+    def on_files(self, files, *, config):
+        """Make a page of each lab, also where no plugin for notebooks does."""
+        for file in [file for file in files if file.src_uri.endswith(".py")]:
+            if Path(file.src_uri).parent.name == LABS and not file.is_documentation_page():
+                files.remove(file)
+                files.append(LabFile(file.src_uri, file.src_dir, config.site_dir, config.use_directory_urls))
+        return files
+
+    def on_pre_page(self, page, *, config, files):
+        """Have a lab rendered as chapters are, whatever a plugin for notebooks has put in the place of that."""
+        if page.file.src_uri.endswith(".py"):
+            vars(page).pop("render", None)
+        return page
+
     def on_page_markdown(self, markdown, *, page, config, files):
         """Tell the Markdown extensions which page comes; under `serve` a page with faults shows these instead."""
         file = Path(page.file.abs_src_path)
-        set_page(file, file.read_text(encoding="utf-8"))
+        chapter = load(file)
+        set_page(file, chapter.text)
+        if file.suffix == ".py":
+            page.meta = dict(chapter.meta)
+            markdown = "\n".join(chapter.text.split("\n")[front_matter_lines(chapter.text) :])
         faults = [fault for fault in self.book.faults if Path(fault.file).resolve() == file]
         if faults:
             set_page(None)
             return "\n".join(["# This page has faults", "", "```text", *map(str, faults), "```"])
+        return markdown
 
     def on_page_content(self, html, *, page, config, files):
-        """The page is done; what is converted next is not this page. A lab is converted as chapters are."""
-        if page.file.src_uri.endswith(".py"):
-            self.book.results.append(labs.render(page, config, files))
-            html = page.content
+        """The page is done; what is converted next is not this page."""
         set_page(None)
         if "<script" in html.lower():  # the policy of the page would allow what stands on it
             raise PluginError(str(fault("page.html", show(Path(page.file.abs_src_path)), 1, seen="<script")))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import datetime
+import math
 import os
 import platform
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bookbinder import cache, exercises
+from bookbinder import cache, exercises, frames
 from bookbinder.chapter import Block, Chapter
 from bookbinder.figures import MIME
 from bookbinder.page import FAULTS, PageError
@@ -147,6 +148,7 @@ async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -
     error = next((out for out in cell.outputs if out.output_type == "error"), None)
     slot["outputs"], problem = shown_of(cell.outputs)
     slot["state"] = "raised" if error else "run"
+    problem = problem or (None if error else frames.problem(chapter, result.data["blocks"], at))
     if client.redrawn:
         result.fail(at, "redrawn")
     elif kind != "xfail" and error:
@@ -207,6 +209,8 @@ def shown_of(raw: list) -> tuple[list[dict], tuple[str, dict] | None]:
     for output in shown:
         if output["kind"] == "figure" and not output["alt"]:
             return [], ("no-title", {})
+        if output.get("bytes"):
+            return [], ("heavy", {"title": output["alt"], "kilo": math.ceil(output["bytes"] / 1000)})
         if output["kind"] in ("stdout", "stderr"):
             output["text"] = _settle(output["text"])
         if problem := _unfit(output.get("text", ""), output["kind"] == "stderr"):

@@ -143,6 +143,32 @@ BODIES = {
         [(7, "pytest.mark.xfail() says too little or too much")],
     ),
     "slow": (f"<!--pytest.mark.slow()-->\n{BLOCK}", [(7, "pytest.mark.slow() says too little or too much")]),
+    "play-typo": (f"<!-- plays: a -->\n{BLOCK}", [(7, "<!--plays: a--> is read by nothing")]),
+    "play-no-colon": (f"<!-- play a -->\n{BLOCK}", [(7, "<!--play a--> is read by nothing")]),
+    "play-upper-case": (f"<!-- Play: a -->\n{BLOCK}", [(7, "<!--Play: a--> is read by nothing")]),
+    "slides": ("<!-- slides: output -->\n", [(7, "<!--slides: output--> is read by nothing")]),
+    "play-nothing": (f"<!-- play: -->\n{BLOCK}", [(7, "play: '' does not name one knob or two")]),
+    "play-one-empty": (f"<!-- play: a, -->\n{BLOCK}", [(7, "play: 'a,' does not name one knob or two")]),
+    "play-same": (f"<!-- play: a, a -->\n{BLOCK}", [(7, "play: 'a, a' does not name one knob or two")]),
+    "play-three": (
+        f"<!-- play: a, b, c -->\n{BLOCK}",
+        [(7, "play: 'a, b, c' does not name one knob or two")],
+    ),
+    "play-twice": (
+        f"<!-- play: a -->\n<!-- play: b -->\n{BLOCK}",
+        [(8, "two play comments above one block")],
+    ),
+    "play-skip": (f"<!-- play: a -->\n{SKIP}\n{BLOCK}", [(9, "play above a skip block")]),
+    "play-exercise": (
+        f"<!-- exercise: a setup -->\n<!-- play: a -->\n{BLOCK}",
+        [(9, "play above an exercise part")],
+    ),
+    "play-cont-first": (
+        f"<!-- play: cont -->\n{BLOCK}",
+        [(7, "play: cont with no frames before it to go on with")],
+    ),
+    "play-dangling": ("<!-- play: a -->\nText.\n", [(7, "<!--play: a--> stands above no block")]),
+    "play-long": (f"<!-- play:\na -->\n{BLOCK}", [(7, "a directive over several lines")]),
     "exercise-cont": (
         f"{BLOCK}\n{CONT}\n<!-- exercise: a setup -->\n{BLOCK}",
         [(13, "an exercise part with a cont or a mark")],
@@ -154,6 +180,12 @@ BODIES = {
     "exercise-role": (f"<!-- exercise: a answer -->\n{BLOCK}", [(7, "unknown part 'answer' of exercise a")]),
     "exercise-no-role": (f"<!-- exercise: a -->\n{BLOCK}", [(7, "unknown part '' of exercise a")]),
 }
+
+
+def test_play_names_the_knobs_of_its_block():
+    text = f"<!-- play: learning rate,momentum -->\n\n{BLOCK}\n<!-- playing with it, place: here -->\n{BLOCK}"
+    page = chapter.parse(HEAD + text)
+    assert page.faults == [] and [block.knobs for block in page.blocks] == [("learning rate", "momentum"), ()]
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -1,4 +1,4 @@
-"""Every published notebook, top to bottom, with the versions that Colab last shipped and the site's own wheel."""
+"""Published notebooks, top to bottom, with the versions that Colab last shipped and the site's own wheel."""
 
 import functools
 import http.server
@@ -15,6 +15,7 @@ from nbclient.exceptions import CellExecutionError
 from bookbinder import notebook
 from conftest import ROOT
 from deep.environments import environment
+from sampling import place, sample
 
 pytestmark = pytest.mark.deep
 SITE = ROOT / "site"
@@ -87,7 +88,12 @@ def test_the_environment_is_colabs(python, tmp_path):
         assert done.returncode, f"{name} is there before a notebook has fetched it"
 
 
-@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.relative_to(SITE / "notebooks").as_posix())
+def page_of(file: Path) -> str:
+    """The place of the page that a notebook is made from."""
+    return place(file.relative_to(SITE / "notebooks").with_suffix("").as_posix())
+
+
+@pytest.mark.parametrize("file", sample(NOTEBOOKS, 4, page_of), ids=page_of)
 def test_the_notebook_runs_top_to_bottom(python, published, tmp_path, file):
     nb = nbformat.read(file, as_version=4)
     nbformat.validate(nb)

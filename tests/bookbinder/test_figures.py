@@ -54,7 +54,15 @@ def test_a_figure_too_heavy_for_that_becomes_webp(axes):
     axes.imshow(rng.normal(size=(300, 500)), aspect="auto")
     drawn = figures.draw(axes.figure)
     assert drawn["format"] == "webp" and drawn["light"] != drawn["dark"]
-    assert len(base64.b64decode(drawn["light"])) <= figures.MAX_BYTES
+    assert len(base64.b64decode(drawn["light"])) <= figures.MAX_BYTES and "bytes" not in drawn
+
+
+def test_a_figure_too_heavy_even_for_that_says_so(axes):
+    axes.figure.set_size_inches(12, 12)
+    axes.imshow(np.random.default_rng(0).normal(size=(900, 900)), aspect="auto", interpolation="nearest")
+    drawn = figures.draw(axes.figure)
+    heavier = max(len(base64.b64decode(drawn[ink])) for ink in ("light", "dark"))
+    assert figures.MAX_BYTES < heavier <= drawn["bytes"] <= heavier + 2
 
 
 def test_a_figure_without_words_has_no_alternative_text():

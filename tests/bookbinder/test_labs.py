@@ -1,62 +1,166 @@
-"""Labs: run by this Python under the rules of chapters, never stale, and shown as chapters are."""
+"""Labs: read as jupytext reads them or refused by line, then run, cached and shown as chapters are."""
 
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
+import jupytext
 import nbformat
 import pytest
 
-from bookbinder import cache, labs, markdown
+from bookbinder import cache, labs, runner
 from bookbinder.chapter import load
-from bookbinder.figures import MIME
-from bookbinder.page import PageError
+from bookbinder.check import check
 from conftest import ROOT
 
 LAB = ROOT / "docs/labs/first-descent.py"
+TITLE = "# %% [markdown]\n# # A lab\n\n"
 CONFIG = """site_name: Trial
 use_directory_urls: true
-theme: {{name: material, font: false}}
+theme: {name: material, font: false}
 markdown_extensions: [pymdownx.superfences, pymdownx.highlight, bookbinder.math, bookbinder.markdown]
-plugins:
-  - mkdocs-jupyter: {{include: ["labs/*.py"], execute: true, allow_errors: {allow}}}
-  - bookbinder
+plugins: [JUPYTER, bookbinder]
 """
-INDEX = "---\ntitle: Trial\ndescription: A trial.\n---\n# Trial\n\nA page.\n"
+JUPYTER = '{mkdocs-jupyter: {include: ["labs/*.py"], execute: true, allow_errors: true}}'
+INDEX = "---\ntitle: Trial\ndescription: A trial.\n---\n# Trial\n\n[A lab](labs/a.py).\n"
+# What a lab may look like; `page` is its Markdown without the empty lines.
+READ = {
+    "comments": (TITLE + "# %%\nx = 1\n", "# A lab|```python|x = 1|```"),
+    "quotes": (TITLE + '# %% [markdown]\n"""\n## Two\n\nMore.\n"""\n', "# A lab|## Two|More."),
+    "raw quotes": (TITLE + '# %% [markdown]\nr"""\n$\\alpha$\n"""\n', "# A lab|$\\alpha$"),
+    "quotes on the line": (TITLE + '# %% [markdown]\n"""## Two"""\n', "# A lab|## Two"),
+    "no blank": (TITLE + "#%%\nx = 1\n", "# A lab|```python|x = 1|```"),
+    "md": (TITLE + "# %% [md]\n# Text.\n", "# A lab|Text."),
+    "a name and tags": (TITLE + '# %% A name tags=["a"]\nx = 1\n', "# A lab|```python|x = 1|```"),
+    "sub-cell": (
+        TITLE + "# %%\nx = 1\n\n# %%% Sub\ny = 2\n",
+        "# A lab|```python|x = 1|```|```python|y = 2|```",
+    ),
+    "no sub-cell": (TITLE + "# %%\nx = 1\n\n# %%%\ny = 2\n", "# A lab|```python|x = 1|# %%%|y = 2|```"),
+    "marker in a string": (
+        TITLE + '# %%\ns = """\n# %% no\n"""\n',
+        '# A lab|```python|s = """|# %% no|"""|```',
+    ),
+    "text below code": (TITLE + "# %%\nx = 1\n# %% [markdown]\n# T\n", "# A lab|```python|x = 1|```|T"),
+    "twice the same": (
+        TITLE + "# %%\nx = 1\n\n# %%\nx = 1\n",
+        "# A lab|" + "|".join(["```python|x = 1|```"] * 2),
+    ),
+    "empty cells": (TITLE + "# %%\n\n# %%\nx = 1\n\n# %%\n", "# A lab|```python|x = 1|```"),
+    "no last line end": (TITLE + "# %%\nx = 1", "# A lab|```python|x = 1|```"),
+    "a header": ("# ---\n# title: A\n# jupyter:\n#   a: 1\n# ---\n\n" + TITLE, "---|title: A|---|# A lab"),
+}
+# What is refused: line and rule.
+REFUSED = {
+    "light format": ("# # A lab\n# Text.\n\n# +\nprint(1)\n# -\n", 1, "light"),
+    "text above": ("# # A lab\n#\n# Text.\n\n# %%\nprint(1)\n", 1, "above"),
+    "a docstring": ('"""A lab."""\n\n# %%\nprint(1)\n', 1, "above"),
+    "sphinx": ('"""\n=\nA\n=\n"""\n\nx = 1\n####\n# text\n', 1, "above"),
+    "raw": (TITLE + "# %% [raw]\n# raw\n\n# %%\nx = 1\n", 4, "raw"),
+    "a magic": (TITLE + "# %%\n# %matplotlib inline\nx = 1\n", 4, "otherwise"),
+    "codecell": (TITLE + "# <codecell>\nx = 1\n", 4, "otherwise"),
+    "cells without a line between": (TITLE + "# %%\nx = 1\n# %%\ny = 2\n", 6, "close"),
+    "code in text": (TITLE + "# %% [markdown]\n# ```python\n# x = 1\n# ```\n", 5, "fence"),
+}
 
 
-@pytest.fixture
-def prepared(own_cache, monkeypatch) -> dict:
-    """mkdocs-jupyter's options as the plugin leaves them."""
-    monkeypatch.setattr(os, "environ", os.environ.copy())
-    options: dict = {"allow_errors": True}
-    labs.prepare(options)
-    return options
+@pytest.mark.parametrize("name", READ)
+def test_a_lab_is_read_as_jupytext_reads_it_on_the_same_lines(name):
+    text, page = READ[name]
+    shown, faults = labs.as_markdown(text)
+    assert faults == [] and [row for row in shown.split("\n") if row] == page.split("|")
+    cells = [cell.source for cell in jupytext.reads(text, "py:percent").cells if cell.cell_type == "code"]
+    assert re.findall("```python\n(.*?)\n```", shown, re.S) == [source for source in cells if source]
+    rows = text.split("\n")
+    for n, row in enumerate(shown.rstrip("\n").split("\n")[: len(rows)]):
+        assert row in ("", "---", "```", "```python") or row in rows[n]
 
 
-def kernel(options: dict) -> dict:
-    home = Path(options["cache_dir"]).parents[1] / "jupyter"
-    return json.loads((home / "kernels" / options["kernel_name"] / "kernel.json").read_text())
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_be_read_otherwise_is_refused_at_its_line(tmp_path, name):
+    text, line, rule = REFUSED[name]
+    (tmp_path / "labs").mkdir()
+    lab = tmp_path / "labs/a.py"
+    lab.write_text(text, encoding="utf-8")
+    found = load(lab, tmp_path).faults
+    wanted = labs.fault(f"lab.{rule}", "labs/a.py", line, error="")
+    assert [str(fault) for fault in found][:1] == [str(wanted)]
 
 
-def test_a_lab_runs_with_this_python_and_must_not_fail(prepared):
-    assert kernel(prepared)["argv"][0] == sys.executable
-    assert prepared["execute"] is True and prepared["allow_errors"] is False
-    assert os.environ["JUPYTER_PATH"] == str(Path(prepared["cache_dir"]).parents[1] / "jupyter")
+def test_a_page_and_a_lab_of_one_name_are_refused(tmp_path):
+    (tmp_path / "labs").mkdir()
+    for name, text in (("a.py", TITLE), ("a.md", INDEX.replace("[A lab](labs/a.py)", "A")), ("b.py", TITLE)):
+        (tmp_path / "labs" / name).write_text(text, encoding="utf-8")
+    said = [
+        str(f) for name in ("a.py", "a.md", "b.py") for f in check(load(tmp_path / "labs" / name), tmp_path)
+    ]
+    assert len(said) == 2 and "the page and a.md are both called so" in said[0] and "a.py" in said[1]
 
 
-def test_results_are_kept_by_what_shaped_them(prepared, monkeypatch):
-    again: dict = {}
-    labs.prepare(again)
-    assert again["cache_dir"] == prepared["cache_dir"]
+def test_a_lab_is_read_as_a_chapter_of_the_same_lines():
+    lab = load(LAB)
+    text = LAB.read_text(encoding="utf-8")
+    assert lab.faults == []
+    assert [block.code.strip() for block in lab.blocks] == [code.strip() for code in programs()]
+    for block in lab.blocks:
+        assert text.splitlines()[block.line - 1] == "# %%"
+    assert "\n# Lab: a first descent\n" in lab.text
+    assert len(lab.programs()) == 1, "a lab is one program"
+
+
+def written(folder: Path, code: str) -> Path:
+    (folder / "docs/labs").mkdir(parents=True, exist_ok=True)
+    file = folder / "docs/labs/a.py"
+    file.write_text(f"{TITLE}# %%\n{code}\n", encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "x = 1\nraise ValueError('seen to fail')",
+            "docs/labs/a.py:6  block 1 of 1  ValueError: seen to fail",
+        ),
+        ("import socket\nsocket.create_connection(('192.0.2.1', 80))", "may not use the network"),
+        ("import warnings\nwarnings.warn('old', DeprecationWarning)", "DeprecationWarning: old"),
+        (
+            "import matplotlib.pyplot as plt\n_ = plt.plot([1])",
+            "docs/labs/a.py:4  block 1 of 1  a figure without",
+        ),
+    ],
+)
+def test_a_lab_runs_under_the_rules_of_chapters(own_cache, tmp_path, monkeypatch, code, said):
+    monkeypatch.chdir(tmp_path)
+    (result,) = runner.run([load(written(tmp_path, code))], quiet=True)
+    assert [said in str(failure) for failure in result.failures] == [True]
+
+
+def test_frames_that_make_no_film_are_a_fault_of_a_lab(own_cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lab = written(tmp_path, "print('--- 0')")
+    lab.write_text(
+        lab.read_text().replace("# %%\nprint", "# <!-- play: step -->\n\n# %%\nprint"), encoding="utf-8"
+    )
+    (failure,) = runner.run([load(lab)], quiet=True)[0].failures
+    assert failure.line == 6 and "one frame under play" in failure.message
+
+
+def test_a_lab_is_kept_by_what_shaped_it_and_is_the_same_page_as_markdown(own_cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lab = load(written(tmp_path, "print(6 * 7)"))
+    assert runner.run([lab], quiet=True)[0].fresh and not runner.run([lab], quiet=True)[0].fresh
+    (tmp_path / "overrides").mkdir()
+    (tmp_path / "mkdocs.yml").write_text("nav: [labs/a.py]\n", encoding="utf-8")
+    (tmp_path / "docs/index.md").write_text(INDEX, encoding="utf-8")
+    assert labs.stage(tmp_path, tmp_path / "build") == 1
+    monkeypatch.chdir(tmp_path / "build")
+    assert cache.key(load(Path("docs/labs/a.md"))) == cache.key(lab) and not Path("docs/labs/a.py").exists()
+    assert "labs/a.md" in Path("mkdocs.yml").read_text() and "labs/a.md" in Path("docs/index.md").read_text()
     monkeypatch.setattr(cache, "surroundings", lambda: "chainrule was changed")
-    labs.prepare(again)
-    assert again["cache_dir"] != prepared["cache_dir"] and Path(again["cache_dir"]).is_dir()
+    assert runner.run([lab], quiet=True)[0].fresh
 
 
 def test_surroundings_know_a_change_of_the_package(tmp_path, monkeypatch):
@@ -70,93 +174,6 @@ def test_surroundings_know_a_change_of_the_package(tmp_path, monkeypatch):
         file.write_text(text, encoding="utf-8")
         seen.add(cache.surroundings())
     assert len(seen) == 2
-
-
-def test_old_results_are_evicted(prepared):
-    folder = Path(prepared["cache_dir"])
-    new, old = folder / "a.json", folder.parent / "0123456789abcdef/b.json"
-    old.parent.mkdir()
-    for file in (new, old):
-        file.write_text("{}", encoding="utf-8")
-    os.utime(old.parent, (0, 0))
-    cache.evict()
-    assert new.exists() and not old.exists()
-    assert kernel(prepared)
-
-
-def content(*cells: list[dict]) -> str:
-    """What mkdocs-jupyter's page of a notebook comes to, by the binder's last step."""
-    from nbconvert import HTMLExporter
-
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A")])
-    nb.cells += [nbformat.v4.new_code_cell("x", outputs=outputs) for outputs in cells]
-    nb, _ = labs.only_outputs(nb, {})
-    return HTMLExporter().from_notebook_node(nb)[0]
-
-
-class Page:
-    """A lab as MkDocs knows it; `render` stands for its own."""
-
-    def __init__(self, file: Path, content: str):
-        self.file, self.content = SimpleNamespace(abs_src_path=str(file)), content
-
-    def render(self, config, files):
-        self.content = f"rendered: {self.markdown}"
-
-
-def figure(title: str) -> dict:
-    drawn = {"alt": title, "desc": "", "width": 1, "height": 1, "format": "svg"}
-    return nbformat.v4.new_output("display_data", {MIME: drawn | {"light": "<svg/>", "dark": "<svg></svg>"}})
-
-
-def printed(text: str, name: str = "stdout") -> dict:
-    return nbformat.v4.new_output("stream", name=name, text=text)
-
-
-def render(tmp_path: Path, *cells: list[dict]) -> tuple[Page, dict]:
-    lab = tmp_path / "a.py"
-    lab.write_text("# %% [markdown]\n# # A\n" + "\n# %%\nx\n" * len(cells), encoding="utf-8")
-    page = Page(lab, content(*cells))
-    return page, labs.render(page, SimpleNamespace(site_dir=str(tmp_path / "site")), None).data
-
-
-def test_a_lab_is_read_as_a_chapter_of_the_same_lines():
-    lab = load(LAB)
-    text = LAB.read_text(encoding="utf-8")
-    assert lab.text.count("\n") == text.count("\n")
-    assert [block.code.strip() for block in lab.blocks] == [code.strip() for code in programs()]
-    for block in lab.blocks:
-        assert text.splitlines()[block.line - 1] == "# %%"
-    assert lab.text.lstrip().startswith("# Lab: a first descent\n")
-    assert len(lab.programs()) == 1, "a lab is one program"
-
-
-def test_a_cell_without_an_empty_line_below_it_loses_nothing(tmp_path):
-    (tmp_path / "a.py").write_text("# %%\nx = 1\n# %% [markdown]\n# Text\n", encoding="utf-8")
-    lab = load(tmp_path / "a.py")
-    assert [block.code for block in lab.blocks] == ["x = 1\n"] and lab.text.endswith("Text\n")
-
-
-def test_outputs_come_through_as_those_of_a_chapter(own_cache, tmp_path):
-    table = nbformat.v4.new_output("execute_result", {"text/plain": "t", "text/html": "<table></table>"})
-    cells = [[printed("<b> &amp;\n"), printed("2"), printed("w", "stderr")], [], [table, figure("F")]]
-    page, data = render(tmp_path, *cells)
-    first, second, third = (slot["outputs"] for slot in data["blocks"])
-    assert first == [{"kind": "stdout", "text": "<b> &amp;\n2"}, {"kind": "stderr", "text": "w"}]
-    assert second == [] and [out["kind"] for out in third] == ["html", "figure"]
-    assert page.content.startswith("rendered: \n# A\n")
-
-
-def test_figures_lie_in_the_site_under_the_name_of_their_content(own_cache, tmp_path):
-    _, data = render(tmp_path, [figure("F")])
-    light, dark = data["figures"]
-    assert (tmp_path / "site" / markdown.FIGURES / light).read_text() == "<svg/>"
-    assert Path(dark).stem == cache.digest(b"<svg></svg>")
-
-
-def test_a_figure_without_a_title_is_refused_at_its_cell(own_cache, tmp_path):
-    with pytest.raises(PageError, match=r"a\.py:7  block 2 of 2  a figure without a title"):
-        render(tmp_path, [printed("1")], [figure("")])
 
 
 def programs() -> list[str]:
@@ -201,71 +218,30 @@ def test_the_answers_fill_the_blanks_and_a_wrong_one_does_not(capsys):
     assert wrong.count("not yet:") == 3 and "empty" not in wrong
 
 
-def build(folder: Path, lab: str, allow: str = "false") -> subprocess.CompletedProcess:
-    """A site of one lab, built as the book is."""
-    (folder / "docs/labs").mkdir(parents=True, exist_ok=True)
+def build(folder: Path, jupyter: str) -> str:
+    """The lab's page in a site of one lab, with or without a plugin for notebooks."""
     (folder / "docs/index.md").write_text(INDEX, encoding="utf-8")
-    (folder / "docs/labs/a.py").write_text(lab, encoding="utf-8")
-    (folder / "mkdocs.yml").write_text(CONFIG.format(allow=allow), encoding="utf-8")
+    (folder / "mkdocs.yml").write_text(CONFIG.replace("JUPYTER, ", jupyter), encoding="utf-8")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Converting notebook" not in done.stderr, "it would be run a second time"
+    return (folder / "site/labs/a/index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.deep
-def test_a_lab_is_a_page_with_figures_and_a_notebook_with_outputs(own_cache, tmp_path, monkeypatch):
-    """Run twice it has the same bytes, and nothing of what mkdocs-jupyter writes around a lab."""
-    lab = "# %% [markdown]\n# # A\n#\n# The slope $w$.\n#\n# ```py\n# shown = 1\n# ```\n\n"
-    lab += "# %%\nimport matplotlib.pyplot as plt\n"
-    lab += "_ = plt.subplots()[1].set(title='A circle', xlabel='x')\nprint('drawn')\n"
-    found = []
-    for folder in (tmp_path / "one", tmp_path / "two"):
-        monkeypatch.setenv("BOOK_CACHE", str(folder / "cache"))
-        done = build(folder, lab)
-        assert done.returncode == 0, done.stderr
-        site = folder / "site"
-        html = (site / "labs/a/index.html").read_text(encoding="utf-8")
-        notebook = nbformat.read(site / "notebooks/labs/a.ipynb", as_version=4)
-        figures = {file.name: file.read_bytes() for file in (site / markdown.FIGURES).iterdir()}
-        found.append((html, json.dumps(notebook), figures))
-    assert found[0] == found[1]
-    assert len(figures) == 2 and all(f"assets/figures/{name}#only-" in html for name in figures)
+def test_a_lab_is_the_same_page_with_and_without_the_plugin_for_notebooks(own_cache, tmp_path):
+    """Its figure, output and formula stand there as on a chapter, and nothing of what that plugin writes."""
+    lab = written(tmp_path, "import matplotlib.pyplot as plt\nprint('drawn')")
+    with lab.open("a", encoding="utf-8") as more:
+        more.write(
+            "_ = plt.subplots()[1].set(title='A circle', xlabel='x')\n\n# %% [markdown]\n# The slope $w$.\n"
+        )
+    html = build(tmp_path, f"{JUPYTER}, ")
+    assert html == build(tmp_path, "")
     assert html.count('alt="A circle. x axis: x"') == 2 and "drawn" in html and "<math" in html
-    assert "jp-" not in html and "mathjax" not in html.lower()
-    assert ["image/svg+xml" in out.get("data", {}) for out in notebook.cells[-1].outputs] == [False, True]
-
-
-@pytest.mark.deep
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [
-        ("raise ValueError('seen to fail')", "ValueError: seen to fail"),
-        ("import socket\nsocket.create_connection(('192.0.2.1', 80))", "may not use the network"),
-        ("import warnings\nwarnings.warn('old', DeprecationWarning)", "DeprecationWarning: old"),
-    ],
-)
-def test_a_lab_that_fails_fails_the_build(own_cache, tmp_path, code, said):
-    done = build(tmp_path, f"# %% [markdown]\n# # A\n\n# %%\n{code}\n", allow="true")
-    seen = re.sub(r"\x1b\[[\d;]*m", "", done.stderr)
-    assert done.returncode and said in seen and "labs/a.py" in seen
-
-
-@pytest.mark.deep
-def test_a_lab_is_run_again_when_the_package_changed(own_cache, tmp_path, monkeypatch):
-    """Run, found again, and run anew with a package of which one word was changed."""
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
-    show = "import sys, chainrule\nprint(chainrule.__version__, *sys.executable.split('/'))"  # no path of a machine
-    lab = f"# %% [markdown]\n# # A\n\n# %%\n{show}\n"
-    first, second = build(tmp_path, lab), build(tmp_path, lab)
-    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
-    assert "Cache miss" in first.stderr and "Cache hit" in second.stderr
-    page = tmp_path / "site/labs/a/index.html"
-    assert " ".join(["0.1.0", *sys.executable.split("/")]) in page.read_text(encoding="utf-8")
-    init = tmp_path / "src/chainrule/__init__.py"
-    init.write_text(init.read_text(encoding="utf-8").replace('"0.1.0"', '"0.1.0+new"'), encoding="utf-8")
-    third = build(tmp_path, lab)
-    assert third.returncode == 0 and "Cache miss" in third.stderr, third.stderr
-    assert "0.1.0+new" in page.read_text(encoding="utf-8")
+    assert "jp-" not in html and "<title>A lab - Trial</title>" in html
+    notebook = nbformat.read(tmp_path / "site/notebooks/labs/a.ipynb", as_version=4)
+    code = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert ["image/svg+xml" in out.get("data", {}) for out in code.outputs] == [False, True]
+    assert 'href="labs/a/"' in (tmp_path / "site/index.html").read_text(encoding="utf-8")

@@ -1,6 +1,8 @@
 """The extension: outputs below their blocks, a header on the page."""
 
+import json
 import re
+from html import unescape
 
 import markdown
 import pytest
@@ -64,7 +66,8 @@ def convert(tmp_path, monkeypatch):
     file = docs / "part" / "page.md"
     file.write_text(PAGE)
 
-    def run(outputs=(), state="run", **options):
+    def run(outputs=(), state="run", page=PAGE, **options):
+        file.write_text(page)
         chapter = load(file)
         slots = [{"state": state, "outputs": list(outputs)}] + [
             {"state": "run", "outputs": []} for _ in chapter.blocks[1:]
@@ -110,6 +113,24 @@ def test_a_figure_is_two_lazy_images_with_their_words(convert):
     for image in images:
         assert 'src="../../assets/figures/' in image and 'alt="A &#34;b&#34;. x axis: c"' in image
         assert 'width="600" height="300" loading="lazy"' in image
+
+
+FILM = [{"kind": "stdout", "text": 'first\n--- a "1" & <b>\n<i>\n--- it\'s 2\n'}]
+
+
+def test_a_film_is_all_its_frames_with_their_titles(convert):
+    with_play = PAGE.replace("```python\nprint", "<!-- play: a <knob> -->\n```python\nprint")
+    page = convert(FILM, page=with_play)
+    knobs = re.search(r"<div class=\"book-film\" data-knobs='([^']*)'>", page)[1]
+    assert json.loads(unescape(knobs)) == [["a <knob>", ['a "1" & <b>', "it's 2"]]]
+    titles = [unescape(title) for title in re.findall('<p class="book-frame-title">(.*?)</p>', page)]
+    assert titles == ['1 of 2: a "1" & <b>', "2 of 2: it's 2"]
+    assert re.findall('<pre class="book-stdout"[^>]*>(.*?)</pre>', page) == ["first", "&lt;i&gt;"]
+    assert "play:" not in page and "---" not in page
+
+
+def test_without_play_a_line_of_dashes_is_text(convert):
+    assert "book-film" not in convert(FILM) and "--- it&#39;s 2" in convert(FILM)
 
 
 def test_the_header_says_what_was_proved(convert):

@@ -85,6 +85,37 @@ PAGES = {
         _ = plt.plot([1, 2])
         ```
         """,
+    "heavy": """
+        ```python
+        import matplotlib.pyplot as plt
+        import numpy as np
+
+        fig, ax = plt.subplots(figsize=(12, 12))
+        ax.imshow(np.random.default_rng(0).normal(size=(900, 900)), interpolation="nearest")
+        _ = ax.set_title("Noise")
+        ```
+        """,
+    "film": """
+        <!-- play: step -->
+        ```python
+        print("--- 0")
+        ```
+
+        And on.
+
+        <!-- play: cont -->
+        <!--pytest-codeblocks:cont-->
+        ```python
+        print("--- 1")
+        ```
+        """,
+    "gap": """
+        <!-- play: a, b -->
+        ```python
+        for a, b in ((1, 1), (1, 2), (2, 1)):
+            print(f"--- a {a}, b {b}")
+        ```
+        """,
     "progress": """
         ```python
         from tqdm import tqdm
@@ -336,6 +367,8 @@ def test_a_failure_names_the_innermost_line_of_the_page(results):
     ("name", "line", "said"),
     [
         ("untitled", 1, "a figure without a title"),
+        ("heavy", 1, "the figure 'Noise' weighs"),
+        ("gap", 2, "no frame for a 2, b 2"),
         ("syntax", 3, "SyntaxError"),
         ("passes", 2, "said to raise ValueError and does not"),
         ("other", 2, "said to raise ValueError and raises KeyError"),
@@ -380,7 +413,7 @@ def test_each_way_to_fail_is_told_by_file_and_line(results, name, line, said):
     assert said in fault.message
 
 
-@pytest.mark.parametrize("name", ["loopback", "secrets", "children", "places", "announced"])
+@pytest.mark.parametrize("name", ["loopback", "secrets", "children", "places", "announced", "film"])
 def test_what_is_allowed_passes(results, name):
     assert not results[name].failures
 
@@ -422,6 +455,14 @@ def test_prose_runs_nothing_and_code_runs_again(page):
     assert not again.fresh and again.data["blocks"][0]["outputs"] == [{"kind": "stdout", "text": "1\n"}]
     page.write_text(page.read_text().replace("print(1)", "print(2)"))
     assert runner.run([load(page)], quiet=True)[0].fresh
+
+
+def test_a_film_is_judged_again_when_its_comment_changes(page):
+    runner.run([load(page)], quiet=True)
+    page.write_text(page.read_text().replace("```python", "<!-- play: step -->\n```python"))
+    (result,) = runner.run([load(page)], quiet=True)
+    assert [failure.line for failure in result.failures] == [10]
+    assert result.data["blocks"][0]["outputs"][0]["text"] == "1\n", "under serve the page shows what there is"
 
 
 def test_a_damaged_entry_is_run_again(page):

@@ -67,6 +67,11 @@ PAGES = {
     "<pre>": HEAD + "<pre>x</pre>\n",
     "an image without": HEAD + "![a](https://e.org/b.png)\n",
     "a character that": HEAD + "a\u200bb\n",
+    "plays: swing": HEAD + "<!-- plays: swing -->\n" + BLOCK,
+    "play: with no knob": HEAD + "<!-- play: -->\n" + BLOCK,
+    "play twice": HEAD + "<!-- play: a -->\n<!-- play: b -->\n" + BLOCK,
+    "play above a block with": HEAD + "<!-- play: a -->\n" + SKIP + BLOCK,
+    "play: cont with no play": HEAD + "<!-- play: cont -->\n" + BLOCK,
     "a block that differs": HEAD + "<!-- source: chainrule.autograd.unbroadcast -->\n" + BLOCK,
     "an exercise without a part": HEAD + GROUP,
     "an open brace": HEAD + "$$\n\\frac{1}{2\n$$\n",
@@ -75,12 +80,20 @@ PAGES = {
     "a link to a page": HEAD + "[a](gone.md)\n",
     "a link to a heading": HEAD + "[a](#heading)\n",
 }
-# What only a run can tell, and the rule that says it; test_runner.py and test_exercises.py provoke these.
+# What only a run can tell, and the rule that says it; the tests of runner, frames and exercises provoke these.
 RUN = {
     "a starter or wrong answer that passes": "exercise.passes",
     "a solution that fails": "exercise.fails",
     "a starter that raises": "exercise.starter",
     "a figure without a title": "run.no-title",
+    "a figure that is too heavy": "run.heavy",
+    "a block under play with": "run.frames",
+    "frames of text beside": "run.frames-mixed",
+    "31 frames": "run.frames-many",
+    "two frames with one title": "run.frames-twice",
+    "a title that tells": "run.frames-value",
+    "one of two knobs that": "run.frames-one",
+    "a value of one knob": "run.frames-gap",
     "a value with a memory address": "run.address",
     "a value that is a picture": "run.rich",
     "a figure or an": "run.nameless",

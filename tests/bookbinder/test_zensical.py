@@ -2,12 +2,12 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from bookbinder import labs
 from bookbinder.postprocess import process_site
 from conftest import ROOT
 from deep.environments import environment, own_packages
@@ -29,9 +29,7 @@ COUNTED |= {
 
 def build(folder: Path, *changes: tuple[str, str]) -> subprocess.CompletedProcess:
     """The book as Zensical builds it in a folder; it can run nothing there, results come from the cache."""
-    for name in ("docs", "overrides"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "mkdocs.yml", folder)
+    labs.stage(ROOT, folder)
     for file, text in changes:
         with (folder / file).open("a", encoding="utf-8") as out:
             out.write(text)
@@ -57,9 +55,7 @@ def book(tmp_path_factory) -> Path:
 
 def test_every_page_holds_what_mkdocs_puts_there(book):
     assert (SITE / "index.html").is_file(), "the built site is missing: make site"
-    pages = [
-        page.relative_to(SITE) for page in sorted(SITE.rglob("*/index.html")) if "labs" not in page.parts
-    ]
+    pages = [page.relative_to(SITE) for page in sorted(SITE.rglob("*/index.html"))]
     ours = {str(page): counts(SITE / page) for page in pages}
     theirs = {str(page): counts(book / page) for page in pages if (book / page).is_file()}
     assert theirs == ours

@@ -7,6 +7,7 @@ import pytest
 
 import chainrule
 
+
 def run(code):
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

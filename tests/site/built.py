@@ -26,6 +26,13 @@ def file_of(path: str) -> Path:
 PAGES = pages() or ["/"]
 
 
+def source_of(path: str) -> Path:
+    """The file that a page was made from."""
+    page = ROOT / "docs" / path.strip("/")
+    found = [page / "index.md", page.with_suffix(".md"), page.with_suffix(".py")]
+    return next(file for file in found if file.is_file())
+
+
 class Reader(HTMLParser):
     """A page's links, anchors and images, and its text outside of code, outputs and annotations."""
 

@@ -7,11 +7,18 @@ import re
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
-from built import AXE, PAGES, SITE, file_of, read
+from built import AXE, PAGES, SITE, file_of, read, source_of
+from sampling import sample
+
+from bookbinder import reader
+from bookbinder.chapter import load
 
 HTML_GZ, FIRST_VISIT, REQUESTS, ELEMENTS, SHIFT = 60_000, 400_000, 25, 6_000, 0.02
 SEARCH_INDEX, FIGURE = 150_000, 20_000
 every_page = pytest.mark.parametrize("path", PAGES)
+# Both schemes and both widths on every page; each with each on some of them, or with WHOLE=1.
+MODES = [(1350, "light"), (375, "dark")]
+ALL_MODES, IN_ALL_MODES = [*MODES, (1350, "dark"), (375, "light")], set(sample(PAGES, 5))
 
 
 @every_page
@@ -106,7 +113,7 @@ def test_page_in_a_browser(visit, axe, path, record_property):
     broken = page.evaluate(BROKEN)
     page.evaluate(axe)
     axe_says, wide = {}, {}
-    for width, scheme in ((1350, "light"), (1350, "dark"), (375, "dark"), (375, "light")):
+    for width, scheme in ALL_MODES if path in IN_ALL_MODES else MODES:
         visit.show(width, scheme)
         page.evaluate(OPEN, scheme == "dark")
         page.evaluate(SCROLL)
@@ -115,6 +122,7 @@ def test_page_in_a_browser(visit, axe, path, record_property):
     for width in (320, 375, 768, 1280):
         visit.show(width, "light")
         wide[width] = page.evaluate(WIDER)
+    copied = copied_program(page, path)
     record_property("weight", json.dumps(weight | {"elements": count}))
     print(
         f"{path}: {weight['bytes']:,} bytes, {weight['requests']} requests, {count:,} elements, shift {shift:.3f}"
@@ -126,6 +134,31 @@ def test_page_in_a_browser(visit, axe, path, record_property):
     assert weight["bytes"] <= FIRST_VISIT and weight["requests"] <= REQUESTS and count <= ELEMENTS
     assert shift <= SHIFT, "the layout moves while the page loads"
     assert page.evaluate("document.querySelectorAll('math').length") == read(path).formulas
+    assert copied == program_of(path)
+
+
+# Blocks of exercises wait for their reader: the last block of the text is the longest program of a page.
+LAST = ".highlight:not(.exercise *) .book-copy"
+
+
+def copied_program(page, path: str) -> str:
+    """What the last button on a page puts on the clipboard, without the lines that install chainrule."""
+    if not program_of(path):
+        return ""
+    page.locator(LAST).last.evaluate("button => button.click()")
+    page.get_by_text("Copied with what it needs").wait_for()
+    return page.evaluate("navigator.clipboard.readText()").rpartition("check=True)\n\n")[2]
+
+
+def program_of(path: str) -> str:
+    """The longest program of a page, as its source has it: the one whose blocks the tests of blocks run."""
+    if 'data-chains="' not in file_of(path).read_text(encoding="utf-8"):
+        return ""
+    chapter = load(source_of(path))
+    chains = enumerate(reader.chains(chapter))
+    goes_on = [(*before, at) for at, before in chains if before and not chapter.blocks[at].exercise]
+    codes = [chapter.blocks[at].code.strip("\n") for at in goes_on[-1]] if goes_on else []
+    return "\n\n".join(codes) + "\n" if codes else ""
 
 
 # What the tab key should reach, and what it has reached: each control with whether it can be seen there.
@@ -161,8 +194,13 @@ def walk(page) -> list[dict]:
     raise AssertionError("the tab key finds no end")
 
 
-@pytest.mark.parametrize("width", [1350, pytest.param(375, marks=pytest.mark.deep)])
-@every_page
+WALKED = [
+    *(pytest.param(path, 1350) for path in sample(PAGES, 10)),
+    *(pytest.param(path, 375, marks=pytest.mark.deep) for path in sample(PAGES, 8)),
+]
+
+
+@pytest.mark.parametrize(("path", "width"), WALKED)
 def test_every_control_is_reached_by_keyboard_and_seen(visit, path, width):
     page = visit.open(path, width)
     closed = str(width < 1220).lower()  # the script has told the menu whether it is a closed drawer

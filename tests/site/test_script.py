@@ -1,4 +1,4 @@
-"""What book.js and slides.js add to a page: copying a program, slides, and the memory of what was read."""
+"""What book.js and slides.js add to a page: copying, slides, sliders of frames, and the memory of what was read."""
 
 import json
 import os
@@ -8,16 +8,18 @@ import sys
 
 import pytest
 from built import AXE, PAGES, file_of
+from sampling import sample
+from test_pages import LAST
 
 CHAINED = [
     path for path in PAGES if re.search(r'data-chains="\[[^"]*\d', file_of(path).read_text(encoding="utf-8"))
 ]
 DECKS = [path for path in PAGES if "<!-- slide" in file_of(path).read_text(encoding="utf-8")]
-# Blocks of exercises wait for their reader: the last block of the text is the longest program of a page.
-LAST = ".highlight:not(.exercise *) .book-copy"
+FILMS = [path for path in PAGES if 'class="book-film"' in file_of(path).read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("path", CHAINED)
+# What is copied is compared with the source on every page (test_pages.py), and that runs in the tests of blocks.
+@pytest.mark.parametrize("path", sample(CHAINED, 2))
 def test_the_last_block_is_copied_as_a_program_that_runs(visit, path, tmp_path):
     page = visit.open(path)
     button = page.locator(LAST).last
@@ -96,6 +98,83 @@ def test_an_address_opens_the_slides(visit):
         .inner_text()
         .startswith("3 /")
     )
+
+
+def turned(film) -> list[str]:
+    """Titles of the frames of a film while its sliders are turned by keys through all their values."""
+    sliders, seen = film.get_by_role("slider").all(), []
+
+    def turn(at: int) -> None:
+        if at == len(sliders):
+            shown = [frame for frame in film.locator(".book-frame").all() if frame.is_visible()]
+            assert len(shown) == 1
+            seen.append(shown[0].locator(".book-frame-title").inner_text())
+            assert film.get_by_role("status").text_content() == seen[-1]
+            for slider in sliders:
+                value = slider.get_attribute("aria-valuetext")
+                assert value == seen[-1] if len(sliders) == 1 else value in seen[-1]
+            return
+        sliders[at].focus()
+        sliders[at].press("Home")
+        for _ in range(int(sliders[at].get_attribute("max")) + 1):
+            turn(at + 1)
+            sliders[at].press("ArrowRight")
+
+    turn(0)
+    return seen
+
+
+@pytest.mark.parametrize("path", FILMS)
+def test_keys_turn_through_every_frame_and_nothing_moves(visit, path):
+    page = visit.open(path, width=375)
+    for film in page.locator(".book-film").all():
+        box = film.locator("xpath=..")
+        height, moved = box.bounding_box()["height"], page.evaluate("book.shift")
+        titles = turned(film)
+        assert titles == film.locator(".book-frame-title").all_text_contents()
+        # An image's width and height are whole numbers until it is loaded.
+        assert abs(box.bounding_box()["height"] - height) < 1 and page.evaluate("book.shift") == moved
+        knobs = json.loads(film.get_attribute("data-knobs"))
+        assert [film.get_by_label(name).count() for name, _ in knobs] == [1] * len(knobs)
+    assert visit.faults() == []
+
+
+@pytest.mark.parametrize("path", FILMS)
+def test_all_frames_are_printed_with_their_titles(visit, path):
+    page = visit.open(path)
+    page.emulate_media(media="print")
+    # A closed box is printed open, which a browser does only when it prints.
+    for frame in page.locator(".book-frame:not(details *)").all():
+        assert frame.is_visible()
+        assert (
+            frame.locator(".book-frame-title").is_visible() or frame.locator("img[src$=light]").is_visible()
+        )
+    assert page.locator(".book-play").first.is_hidden()
+
+
+@pytest.mark.parametrize("path", FILMS)
+def test_without_a_script_frames_stand_below_one_another(browsers, server, path):
+    page = browsers.running().new_page(java_script_enabled=False)
+    page.goto(server.url + path)
+    for film in page.locator(".book-film:not(details *, .tabbed-block *)").all():
+        tops = [frame.bounding_box()["y"] for frame in film.locator(".book-frame").all()]
+        assert tops == sorted(set(tops))
+        for frame in film.locator(".book-frame").all():
+            assert frame.locator(".book-frame-title").is_visible() or frame.locator("figure").is_visible()
+    page.close()
+
+
+def test_play_runs_to_the_end_of_the_first_knob(visit):
+    page = visit.page
+    page.emulate_media(reduced_motion="no-preference")
+    page = visit.open(FILMS[0])
+    film = page.locator(".book-film").first
+    button, slider = film.get_by_role("button"), film.get_by_role("slider").first
+    button.click()
+    assert button.inner_text() == "Stop"
+    page.wait_for_function("slider => slider.value === slider.max", arg=slider.element_handle())
+    film.get_by_role("button", name="Play").wait_for()
+    assert visit.faults() == []
 
 
 def test_what_was_read_is_remembered(visit):

@@ -70,7 +70,7 @@ document$.subscribe(() => {
   };
   const sizes = new ResizeObserver(entries => entries.forEach(entry => stop(entry.target)));
   const mend = () => {
-    for (const box of root.querySelectorAll(".md-typeset__scrollwrap, .arithmatex, .book-output > :not(figure)")) {
+    for (const box of root.querySelectorAll(".md-typeset__scrollwrap, .arithmatex, .book-output > :not(figure, .book-film), .book-frame > pre")) {
       if (seen.has(box)) continue;
       seen.add(box);
       box.setAttribute("role", "group");
@@ -171,43 +171,42 @@ document$.subscribe(() => {
   if (new URLSearchParams(location.search).has("present")) present();
 });
 
-// Frames: the figures of one block behind a comment `play: what changes`, shown one at a time by a slider.
-// Every frame was computed by the block above; without this script they stand below one another.
+// Frames: shown one at a time by a slider for each knob; without this script they stand below one another.
 document$.subscribe(() => {
-  const comments = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_COMMENT);
-  while (comments.nextNode()) {
-    const name = comments.currentNode.data.match(/^\s*play:\s*(.*?)\s*$/)?.[1];
-    let output = name && comments.currentNode.parentElement.firstElementChild;
-    while (output && !(output.matches(".book-output") && comments.currentNode.compareDocumentPosition(output) & 4)) {
-      output = output.nextElementSibling;
-    }
-    const frames = output ? [...output.querySelectorAll(".book-figure")] : [];
-    if (frames.length > 1 && !output.querySelector(".book-play")) play(output, frames, name);
-  }
+  for (const film of document.querySelectorAll(".book-film:not(:has(> .book-play))")) play(film);
 });
 
-function play(output, frames, name) {
+function play(film) {
+  const frames = [...film.querySelectorAll(".book-frame")];
+  const knobs = JSON.parse(film.dataset.knobs); // [name, values] each; the last one's values change fastest
   const bar = document.createElement("div");
   bar.className = "book-play";
-  const label = document.createElement("label");
-  const slider = document.createElement("input");
-  const said = document.createElement("output");
-  Object.assign(slider, { type: "range", min: 0, max: frames.length - 1, value: 0 });
-  label.append(name, slider);
-  const titles = frames.map(frame => frame.querySelector("img").alt.split(". x axis")[0]);
+  const said = document.createElement("output"); // heard, and seen above the frame
   const show = () => {
-    frames.forEach((frame, n) => { frame.hidden = n !== slider.valueAsNumber; });
-    said.textContent = slider.ariaValueText = `${slider.valueAsNumber + 1} of ${frames.length}: ${titles[slider.valueAsNumber]}`;
+    const at = sliders.reduce((place, slider, n) => place * knobs[n][1].length + slider.valueAsNumber, 0);
+    frames.forEach((frame, n) => frame.classList.toggle("book-frame--shown", n === at));
+    said.textContent = frames[at].querySelector(".book-frame-title").textContent;
+    for (const [n, slider] of sliders.entries()) {
+      slider.ariaValueText = knobs.length > 1 ? knobs[n][1][slider.valueAsNumber] : said.textContent;
+    }
   };
-  slider.addEventListener("input", show);
-  bar.append(label);
-  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) bar.append(runner(slider, show));
+  const sliders = knobs.map(([name, values]) => {
+    const label = document.createElement("label");
+    const slider = document.createElement("input");
+    Object.assign(slider, { type: "range", min: 0, max: values.length - 1, value: 0 });
+    slider.addEventListener("input", show);
+    label.append(name, slider);
+    bar.append(label);
+    return slider;
+  });
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) bar.append(runner(sliders, show));
   bar.append(said);
-  frames[0].before(bar);
+  film.prepend(bar);
   show();
 }
 
-function runner(slider, show) {
+// A button that runs along the first knob.
+function runner([slider, ...others], show) {
   const button = document.createElement("button");
   let timer = 0;
   const set = on => {
@@ -226,7 +225,7 @@ function runner(slider, show) {
     show();
     set(!timer);
   });
-  slider.addEventListener("input", () => set(false));
+  for (const knob of [slider, ...others]) knob.addEventListener("input", () => set(false));
   set(false);
   return button;
 }

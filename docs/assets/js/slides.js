@@ -9,10 +9,9 @@ const copy = element => {
     part.removeAttribute("tabindex");
     part.removeAttribute("loading"); // printing does not wait for what is not in view
   }
-  const slider = twin.querySelector(".book-play"); // a copy has no ears: it gets a slider of its own
-  if (slider) {
-    slider.remove();
-    play(twin, [...twin.querySelectorAll(".book-figure")], slider.querySelector("label").firstChild.textContent);
+  for (const film of twin.querySelectorAll(".book-film")) { // a copy has no ears: it gets sliders of its own
+    film.querySelector(".book-play").remove();
+    play(film);
   }
   return twin;
 };
