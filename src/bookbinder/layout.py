@@ -127,7 +127,7 @@ class _Walker:
         if self.until:
             if self.until.startswith("</"):
                 self.rows.append(_Row(n, 0, text, text))
-                if self.until not in ("</svg>", "</math>") and re.search(r"`|\*\*|\]\(", text):
+                if self.until not in ("</svg>", "</math>") and re.search(r"`[^`<]+`|\*\*|\]\(", text):
                     self.fault("raw", n, name=self.until[2:-1])
             self.until = "" if self.until in text else self.until
             return
