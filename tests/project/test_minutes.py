@@ -1,4 +1,4 @@
-"""What the tests may cost: every test belongs to a kind with minutes of its own, and what is sampled is chosen by commit."""
+"""What the tests may cost: each belongs to a kind with minutes of its own; what is sampled is chosen by commit."""
 
 import re
 from types import SimpleNamespace
@@ -49,13 +49,21 @@ def test_a_test_of_no_kind_is_refused():
 
 def test_each_kind_is_told_with_what_it_took_and_may_take():
     told, lines = minutes.Minutes(2), []
-    for seconds, name in ((600, "tests/site/test_pages.py::test_a[/]"), (60, "tests/project/test_x.py::test_b")):
-        told.pytest_runtest_logreport(SimpleNamespace(nodeid=name, keywords={}, duration=seconds, when="call"))
+    for seconds, name in (
+        (600, "tests/site/test_pages.py::test_a[/]"),
+        (60, "tests/project/test_x.py::test_b"),
+    ):
+        told.pytest_runtest_logreport(
+            SimpleNamespace(nodeid=name, keywords={}, duration=seconds, when="call")
+        )
     told.pytest_runtest_logreport(
         SimpleNamespace(nodeid="tests/site/test_pages.py::test_a[/]", keywords={}, duration=600, when="setup")
     )
     told.pytest_terminal_summary(SimpleNamespace(write_line=lines.append))
-    assert lines[1].split()[:6] == ["10.0", "of", "7", "pages", "1", "tests"] and "more than allotted" in lines[1]
+    assert (
+        lines[1].split()[:6] == ["10.0", "of", "7", "pages", "1", "tests"]
+        and "more than allotted" in lines[1]
+    )
     assert lines[2].split() == ["0.5", "of", "1", "project", "1", "tests"]
 
 

@@ -14,7 +14,19 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 def test_every_command_of_the_recipes_is_a_target_of_make():
     named = set(re.findall(r"(?:`|^ *)make ([a-z-]+)", TEXT, re.M))
-    wanted = {"check", "chapter", "op", "sync", "lint", "test", "test-engine", "test-page", "coverage", "serve", "site"}
+    wanted = {
+        "check",
+        "chapter",
+        "op",
+        "sync",
+        "lint",
+        "test",
+        "test-engine",
+        "test-page",
+        "coverage",
+        "serve",
+        "site",
+    }
     assert wanted <= named
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     assert named <= {*targets}
