@@ -177,6 +177,7 @@ GOOD = [
     "import datetime\ndatetime.date(2020, 1, 1)",
     "x = []\nassert id(x) in {id(x)}",
     "def time():\n    return 1\ntime()",
+    "x = " + " + ".join(["1"] * 900),
     "_ = compile('1 + 1', 'page', 'exec')",
 ]
 
