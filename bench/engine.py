@@ -37,7 +37,7 @@ from chainrule.optim import SGD
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "docs" / "reference" / "records" / "speed.json"
 PAGE = ROOT / "docs" / "reference" / "speed.md"
-MEASURED = ("tensor", "autograd", "ops", "nn", "optim")  # the modules that a step runs through
+MEASURED = ("tensor", "autograd", "arrays", "ops", "windows", "fused", "nn", "optim")  # the modules that a step runs through
 LR, DECAY = 1e-3, 1e-4
 THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 # Seconds between turns: threads of another library that wait for work in a loop give up their core within them.

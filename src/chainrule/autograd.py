@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays import total
 from chainrule.tensor import Tensor, as_array, wrap
 
 _recording = True  # False inside no_grad()
@@ -199,7 +200,7 @@ def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         return g
     added = g.ndim - len(shape)
     stretched = tuple(i for i, n in enumerate(g.shape) if i < added or n != shape[i - added])
-    return g.sum(axis=stretched, keepdims=True).reshape(shape)
+    return total(g, stretched, keepdims=True).reshape(shape)
 
 
 def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:

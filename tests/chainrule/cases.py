@@ -265,6 +265,10 @@ for op in (
 for op in ("sum", "mean", "logsumexp"):
     row(op, (), dim=0, keepdim=True)
     row(op, (), dim=-1, keepdim=True)
+for op in ("sum", "mean"):  # so many that they are added in groups
+    row(op, (300, 2), dim=0)
+    row(op, (2, 300, 3), dim=(1,))
+    row(op, transposed(3, 2, 260), dim=(0, 2), keepdim=True)
 row("var", (), dim=0, correction=0)
 row("var", (), dim=-1, correction=0, keepdim=True)
 row("sum", (0, 3), dim=0)

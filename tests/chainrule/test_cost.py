@@ -46,6 +46,28 @@ def test_a_value_used_often_costs_no_more_than_its_arrows():
     assert len(toposort(y.node)) == 51
 
 
+class Watched(np.ndarray):
+    """An array that notes how many axes the factors of a product have."""
+
+    axes: set[tuple[int, int]] = set()
+
+    def dot(self, other):
+        self.axes.add((self.ndim, np.ndim(other)))
+        return np.dot(self.view(np.ndarray), np.asarray(other)).view(Watched)
+
+    __matmul__ = dot
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (2, 5, 4, 3)])
+@pytest.mark.parametrize("op", ["linear", "matmul"])
+def test_products_of_stacks_with_one_matrix_are_products_of_two_matrices(op, shape):
+    x, w, g = (RNG.standard_normal(s).view(Watched) for s in (shape, (3, 3), shape))
+    Watched.axes.clear()
+    _, *vjps = getattr(ops, op).rule(x, w)
+    assert [vjp(g).shape for vjp in vjps[:2]] == [shape, (3, 3)]
+    assert Watched.axes == {(2, 2)}, "BLAS multiplies matrices; more axes than two are left to slow loops"
+
+
 def owner(array):
     while isinstance(array.base, np.ndarray):
         array = array.base

@@ -1,0 +1,251 @@
+"""Ops that do in one step what could be composed of many: normalisation and losses. They are part of `chainrule.ops`.
+
+One rule for the whole keeps fewer arrays and calls NumPy less often; `chainrule.functional` has some of them step by
+step.
+"""
+
+import numpy as np
+
+from chainrule.arrays import average, check_range, logistic, ones, total
+from chainrule.autograd import primitive
+
+__all__ = ["batch_norm", "layer_norm", "mse_loss", "hinge_loss", "cross_entropy"]
+__all__ += ["binary_cross_entropy_with_logits"]
+
+# --- Normalisation ----------------------------------------------------------------------------------------------
+
+
+@primitive
+def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, *, training=False,
+               momentum=0.1, eps=1e-5):  # fmt: skip
+    """Each channel shifted and scaled to mean 0 and variance 1, then by weight and bias.
+
+    Args:
+        x: **shape** (B, C) or (B, C, ...); statistics go over every axis but C.
+        running_mean: **shape** (C,), or None. In training it moves towards the batch's mean, in place.
+        running_var: **shape** (C,), or None. In training it moves towards the batch's unbiased variance.
+        weight: **shape** (C,), or None for 1.
+        bias: **shape** (C,), or None for 0.
+        training: use the batch's own statistics; otherwise the running ones, as constants.
+        momentum: how far the running statistics move.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: if training on one value per channel, whose variance says nothing.
+
+    Source: Ioffe and Szegedy, Batch Normalization, 2015, algorithm 1.
+    """
+    axes, view = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
+    if not training and running_mean is not None:
+        scale = 1 / np.sqrt(running_var.reshape(view) + eps)
+        normal, vjp_x = (x - running_mean.reshape(view)) * scale, lambda g: g * scale
+    else:
+        count = x.size // x.shape[1] if x.size else 0
+        if count < 2:
+            raise ValueError(f"batch_norm: wanted more than 1 value per channel, got shape {x.shape}")
+        normal, vjp_x, mean, variance = _normalise(x, axes, eps)
+        if training and running_mean is not None:
+            running_mean += momentum * (mean.ravel() - running_mean)
+            running_var += momentum * (variance.ravel() * (count / (count - 1)) - running_var)
+    w = 1 if weight is None else weight.reshape(view)
+    out = normal * w + (0 if bias is None else bias.reshape(view))
+    by_channel = lambda g: np.moveaxis(g, 1, -1)  # what was stretched is in front, for unbroadcast
+    return out, lambda g: vjp_x(g * w), None, None, lambda g: by_channel(g * normal), by_channel
+
+
+@primitive
+def layer_norm(x, normalized_shape, weight=None, bias=None, *, eps=1e-5):
+    """Last axes of x shifted and scaled to mean 0 and variance 1, then by weight and bias.
+
+    Args:
+        x: **shape** (..., *normalized_shape).
+        normalized_shape: the last axes, as a number or a tuple.
+        weight: **shape** normalized_shape, or None for 1.
+        bias: **shape** normalized_shape, or None for 0.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: if x does not end in normalized_shape.
+
+    Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation (3).
+    """
+    wanted = tuple(np.ravel(normalized_shape).tolist())
+    if x.shape[x.ndim - len(wanted) :] != wanted:
+        raise ValueError(f"layer_norm: x of shape {x.shape} does not end in normalized_shape {wanted}")
+    normal, vjp_x, *_ = _normalise(x, tuple(range(-len(wanted), 0)), eps)
+    w = 1 if weight is None else weight
+    out = normal * w + (0 if bias is None else bias)
+    return out, lambda g: vjp_x(g * w), None, lambda g: g * normal, lambda g: g
+
+
+def _normalise(x, axes, eps):
+    """Array x with mean 0 and variance 1 over the axes, the VJP of that, the mean and the variance."""
+    mean = average(x, axes, True)
+    centred = x - mean
+    variance = average(centred * centred, axes, True)
+    scale = 1 / np.sqrt(variance + eps)
+    normal = centred * scale
+
+    def vjp(g):
+        along = average(g * normal, axes, True)
+        return scale * (g - average(g, axes, True) - normal * along)
+
+    return normal, vjp, mean, variance
+
+
+# --- Losses -----------------------------------------------------------------------------------------------------
+
+
+@primitive
+def mse_loss(x, target, *, reduction="mean"):
+    """Squared difference of x and target.
+
+    Args:
+        x: any **shape**, float.
+        target: the same **shape**.
+        reduction: "mean" over the entries, "sum", or "none".
+
+    Raises:
+        ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
+    """
+    _check_same("mse_loss", x, target)
+    difference = x - target
+    out, spread = _reduced(difference * difference, reduction)
+    return out, lambda g: spread(g) * 2 * difference, lambda g: spread(g) * -2 * difference
+
+
+@primitive
+def hinge_loss(x, target, *, reduction="mean"):
+    """How far target * x falls short of a margin of 1: max(0, 1 - target * x).
+
+    Args:
+        x: scores of any **shape**.
+        target: -1 or 1, the same **shape**; a constant.
+        reduction: "mean" over the entries, "sum", or "none".
+
+    Raises:
+        ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
+
+    Source: Cortes and Vapnik, Support-Vector Networks, 1995, section 3 (the slack of a soft margin).
+    """
+    _check_same("hinge_loss", x, target)
+    target = np.asarray(target, x.dtype)
+    losses = np.maximum(1 - target * x, 0)
+    out, spread = _reduced(losses, reduction)
+    return out, lambda g: np.sign(losses) * target * -spread(g)
+
+
+@primitive
+def binary_cross_entropy_with_logits(x, target, *, weight=None, reduction="mean", pos_weight=None):
+    """Cross-entropy of a target in [0, 1] and sigmoid(x): log(1 + exp(x)) - target * x.
+
+    Args:
+        x: logits of any **shape**.
+        target: probabilities of the same **shape**.
+        weight: factor of each loss, of a **shape** that broadcasts to that of x; None for 1.
+        reduction: "mean" over the entries, "sum", or "none".
+        pos_weight: factor of what target, not 1 - target, costs; of such a **shape**, too; None for 1.
+
+    Raises:
+        ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
+    """
+    _check_same("binary_cross_entropy_with_logits", x, target)
+    target, w, pos = (np.asarray(1 if y is None else y, x.dtype) for y in (target, weight, pos_weight))
+    scale, softplus = 1 + (pos - 1) * target, np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
+    out, spread = _reduced(w * ((1 - target) * x + scale * softplus), reduction)
+    vjp_x = lambda g: spread(g) * w * (scale * logistic(x) - pos * target)
+    return out, vjp_x, lambda g: spread(g) * w * ((pos - 1) * softplus - x)
+
+
+@primitive
+def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """Cross-entropy of a target and softmax(x), from the logits x in one stable step.
+
+    Args:
+        x: logits of **shape** (B, C), (B, C, ...) or (C,).
+        target: integer labels of **shape** (B,), (B, ...) or (), or probabilities of the shape of x.
+        weight: **shape** (C,), how much each class counts; None for 1.
+        ignore_index: label of entries that count for nothing.
+        reduction: "mean" (over labels, each by its weight, or over rows of probabilities), "sum", or "none".
+        label_smoothing: the share of the target that is spread evenly over all classes.
+
+    Returns:
+        **shape** () unless reduction is "none"; then one loss per label.
+
+    Raises:
+        ValueError: if the shapes do not fit, a label is not in 0 … C - 1, or for another reduction.
+
+    Source: Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3; label smoothing: Szegedy et
+    al., Rethinking the Inception Architecture, 2016, section 7.
+    """
+    target, dim = np.asarray(target), int(x.ndim > 1)
+    hard, labels = target.dtype.kind in "iu", x.shape[:dim] + x.shape[2:]
+    if x.ndim == 0 or target.shape != (labels if hard else x.shape):
+        wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"
+        raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
+    if weight is not None and np.shape(weight) != x.shape[dim:][:1]:
+        raise ValueError(f"cross_entropy: weight has shape {np.shape(weight)}, wanted one for each class")
+    if hard and x.ndim == 2 and weight is None and not label_smoothing:
+        return _entropy_of_labels(x, target, target != ignore_index, reduction)
+    classes, w = np.arange(x.shape[dim]), np.asarray(1 if weight is None else weight, x.dtype)
+    classes, w = (y.reshape(-1, *[1] * (x.ndim - dim - 1)) for y in (classes, w))  # along the axis of classes
+    kept = np.expand_dims(target != ignore_index, dim) if hard else 1
+    if hard:
+        check_range("cross_entropy: label", target[target != ignore_index], classes.size, ValueError)
+        target = kept & (np.expand_dims(target, dim) == classes)
+    count = float(total(w * target)) if hard else None
+    q = kept * w * (target.astype(x.dtype) * (1 - label_smoothing) + label_smoothing / classes.size)
+    out, vjp_x, vjp_q = _entropy_of_probabilities(x, q, dim, reduction, count)
+    return out, vjp_x, lambda g: vjp_q(g) * w * (1 - label_smoothing)
+
+
+def _entropy_of_labels(x, labels, kept, reduction):
+    """The plain case, of one label for each row of x; rows that are not kept count for nothing."""
+    check_range("cross_entropy: label", labels[kept], x.shape[1], ValueError)
+    at = np.arange(len(x)), labels * kept
+    z = x - np.ascontiguousarray(x.T).max(0)[:, None]  # x.max(1) is slow where rows are short
+    p = np.exp(z)
+    sums = p.dot(ones(p.shape[1], p.dtype))
+    out, spread = _reduced(np.where(kept, np.log(sums) - z[at], 0), reduction, np.count_nonzero(kept))
+
+    def vjp(g):
+        scale = spread(g) * kept
+        out = p * (scale / sums)[:, None]
+        out[at] -= scale
+        return out
+
+    return out, vjp
+
+
+def _entropy_of_probabilities(x, q, dim, reduction, count):
+    """-sum(q * log(softmax(x))) along dim, and the VJPs of x and q."""
+    z = x - x.max(dim, keepdims=True)
+    log_p = z - np.log(total(np.exp(z), dim, True))
+    out, spread = _reduced(
+        -total(q * np.where(q == 0, 0, log_p), dim), reduction, count
+    )  # 0 * -inf is 0 here
+    grow = lambda g: np.expand_dims(np.broadcast_to(spread(g), q.shape[:dim] + q.shape[dim + 1 :]), dim)
+    vjp_x = lambda g: grow(g) * (np.exp(log_p) * total(q, dim, True) - q)
+    return out, vjp_x, lambda g: -grow(g) * log_p
+
+
+def _reduced(losses, reduction, count=None):
+    """Reduced losses, and the function that hands the gradient of the result to each single loss."""
+    count = losses.size if count is None else count
+    _check_reduction(losses, reduction, count)
+    if reduction == "none":
+        return losses, lambda g: g
+    out = total(losses)
+    return (out / count, lambda g: g / count) if reduction == "mean" else (out, lambda g: g)
+
+
+def _check_reduction(losses, reduction, count=None, name=""):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "mean" and not (losses.size if count is None else count):
+        raise ValueError(f"{name}the mean over an empty batch is not defined (its shape is {losses.shape})")
+
+
+def _check_same(name, x, target):
+    if x.shape != np.shape(target):
+        raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")
