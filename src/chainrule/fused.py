@@ -1,15 +1,17 @@
-"""Ops that do in one step what could be composed of many: normalisation and losses. They are part of `chainrule.ops`.
+"""Ops that do many steps in one: normalisation, the LSTM's cell and losses. They are part of `chainrule.ops`.
 
 One rule for the whole keeps fewer arrays and calls NumPy less often; `chainrule.functional` has some of them step by
 step.
 """
 
+import functools
+
 import numpy as np
 
-from chainrule.arrays import average, check_range, logistic, ones, total
+from chainrule.arrays import as_rows, average, check_range, logistic, ones, total
 from chainrule.autograd import primitive
 
-__all__ = ["batch_norm", "layer_norm", "mse_loss", "hinge_loss", "cross_entropy"]
+__all__ = ["batch_norm", "layer_norm", "lstm_cell", "lstm", "mse_loss", "hinge_loss", "cross_entropy"]
 __all__ += ["binary_cross_entropy_with_logits"]
 
 # --- Normalisation ----------------------------------------------------------------------------------------------
@@ -91,6 +93,124 @@ def _normalise(x, axes, eps):
         return scale * (g - average(g, axes, True) - normal * along)
 
     return normal, vjp, mean, variance
+
+
+# --- Memory -----------------------------------------------------------------------------------------------------
+
+
+@primitive
+def lstm_cell(gates, c):
+    """One step of an LSTM, what it shows and what it remembers: take it apart by `h, c = ops.lstm_cell(gates, c)`.
+
+    Args:
+        gates: **shape** (..., 4 H), in PyTorch's order: input gate, forget gate, candidate, output gate, each
+            before its sigmoid or (the candidate) its tanh.
+        c: the memory before the step, **shape** (..., H).
+
+    Returns:
+        The output h and the new memory c, as one array of **shape** (2, ..., H).
+
+    Raises:
+        ValueError: if gates does not hold four numbers for each of c.
+
+    Source: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997, with the forget gate of Gers, Schmidhuber
+    and Cummins, Learning to Forget, 2000, section 3.
+    """
+    size = _check_gates(gates, c)
+    scale, shift = _gate_constants(size, gates.dtype)
+    t = np.tanh(gates * scale)  # logistic(z) = (1 + tanh(z / 2)) / 2, so one tanh does for all four
+    opened = t * scale + shift
+    write, keep, new, show = (opened[..., k * size : (k + 1) * size] for k in range(4))
+    memory = keep * c + write * new
+    seen = np.tanh(memory)
+
+    def vjp_memory(g):  # g[0] is the gradient of the output, which the memory is part of
+        return g[1] + g[0] * show * (1 - seen * seen)
+
+    def vjp_gates(g):
+        by_memory = vjp_memory(g)
+        parts = [by_memory * new, by_memory * c, by_memory * write, g[0] * seen]
+        return np.concatenate(parts, -1) * ((1 - t * t) * (scale * scale))
+
+    return np.stack([show * seen, memory]), vjp_gates, lambda g: vjp_memory(g) * keep
+
+
+@functools.cache
+def _gate_constants(size, dtype):
+    """What tanh is multiplied by, and what is added, to make it a logistic function: for all gates but the third."""
+    return np.repeat(np.array([[0.5, 0.5, 1, 0.5], [0.5, 0.5, 0, 0.5]], dtype), size, 1)
+
+
+def _check_gates(gates, c):
+    """Size H of the memory."""
+    if c.ndim == 0 or gates.shape != (*c.shape[:-1], 4 * c.shape[-1]):
+        wanted = f"wanted {(*c.shape[:-1], 4 * c.shape[-1])}" if c.ndim else "wanted at least one axis"
+        raise ValueError(f"lstm_cell: gates of shape {gates.shape} for a memory of {c.shape}: {wanted}")
+    return c.shape[-1]
+
+
+@primitive
+def lstm(x, h, c, weight):
+    """An LSTM over a whole sequence: `lstm_cell` at every time, on gates to which its last output is added.
+
+    The sweep back goes through the times once, for all inputs. What happens at every time alike, such as the
+    gradient of the weight, is one product in the end.
+
+    Args:
+        x: the inputs' part of the gates at every time, biases included, **shape** (T, B, 4 H), or (T, 4 H) for one
+            sequence, where nothing below has B either.
+        h: the output before the first step, **shape** (B, H).
+        c: the memory before the first step, **shape** (B, H).
+        weight: **shape** (4 H, H): the last output times this is the other part of the gates.
+
+    Returns:
+        The outputs at all T times and the last memory behind them, as one array of **shape** (T + 1, B, H).
+
+    Raises:
+        ValueError: if a shape does not fit.
+    """
+    _check_lstm(x, h, c, weight)
+    shown, steps = [h], []
+    for gates in x:
+        (h, c), *vjps = lstm_cell.rule(gates + h.dot(weight.T), c)
+        shown.append(h)
+        steps.append(vjps)
+
+    @_once
+    def back(g):
+        by_x, by_h, by_c = np.empty_like(x), 0, g[-1]
+        for time in reversed(range(len(x))):
+            above = np.stack([g[time] + by_h, by_c])
+            by_x[time], by_c = (vjp(above) for vjp in steps[time])
+            by_h = by_x[time].dot(weight)
+        return by_x, by_h, by_c
+
+    def vjp_weight(g):
+        return as_rows(back(g)[0]).T.dot(as_rows(np.stack(shown[:-1])))
+
+    return np.stack([*shown[1:], c]), *((lambda g, k=k: back(g)[k]) for k in range(3)), vjp_weight
+
+
+def _once(f):
+    """The function f, that does not compute again what it was asked for just before: several VJPs share a sweep."""
+    last = [None, None]
+
+    def remembered(g):
+        if last[0] is not g:
+            last[:] = g, f(g)
+        return last[1]
+
+    return remembered
+
+
+def _check_lstm(x, h, c, weight):
+    size = h.shape[-1] if h.ndim else 0
+    fits = (
+        x.shape[1:] == (*h.shape[:-1], 4 * size) and h.shape == c.shape and weight.shape == (4 * size, size)
+    )
+    if h.ndim == 0 or len(x) == 0 or not fits:
+        wanted = "x (T, B, 4 H) with T at least 1, h and c (B, H), weight (4 H, H)"
+        raise ValueError(f"lstm: wanted {wanted}, got {x.shape}, {h.shape}, {c.shape}, {weight.shape}")
 
 
 # --- Losses -----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ __all__ = """
     add sub mul div neg pow cast exp log sqrt sin cos abs tanh sigmoid relu leaky_relu gelu softplus
     maximum minimum where clip max min sum mean var sum_of_squares logsumexp softmax log_softmax
     matmul einsum linear reshape transpose permute broadcast_to concatenate cat stack split pad
-    getitem setitem gather embedding
+    unbind getitem setitem gather embedding
 """.split()
 __all__ += [*windows.__all__, *fused.__all__]
 
@@ -571,7 +571,9 @@ cat = concatenate
 @primitive
 def stack(*xs, dim=0):
     """Arrays of one shape along a new axis; takes a list too."""
-    return np.stack(xs, dim), *((lambda g, i=i: np.moveaxis(g, dim, 0)[i]) for i in range(len(xs)))
+    out = np.stack(xs, dim)
+    before = (slice(None),) * (dim % out.ndim)
+    return out, *((lambda g, i=i: g[*before, i]) for i in range(len(xs)))
 
 
 def split(x, split_size_or_sections, dim=0):
@@ -639,6 +641,51 @@ def _repeated(n, before, after, mode):
 
 
 # --- Picking by index -------------------------------------------------------------------------------------------
+
+
+def unbind(x, dim=0):
+    """Tuple of the entries of x along an axis, which they lose: what a loop over a sequence wants.
+
+    The gradient of x[i] alone is an array as large as x, nearly all of it 0. Here the entries write their
+    gradients into one array together, so that a loop over them costs no more than x has entries.
+
+    Args:
+        x: **shape** with at least one axis.
+        dim: the axis to go along.
+
+    Raises:
+        ValueError: if x has no axis dim.
+    """
+    parts = {}  # the gradients of the entries, until the sweep comes to x
+    rows = np.moveaxis(x._data if hasattr(x, "_data") else np.asarray(x), dim, 0)
+    mark = _gathered(x, dim=dim, parts=parts)
+    return tuple(_entry(mark, row=row, i=i, parts=parts) for i, row in enumerate(rows))
+
+
+@primitive
+def _gathered(x, *, dim, parts):
+    """A number that stands for x in the graph; the gradient of x is what is in parts when the sweep comes here."""
+    shape = x.shape
+
+    def vjp(g):
+        out = np.zeros(shape, g.dtype)
+        for i, part in parts.items():
+            np.moveaxis(out, dim, 0)[i] = part
+        parts.clear()
+        return out
+
+    return np.zeros((), x.dtype), vjp
+
+
+@primitive
+def _entry(mark, *, row, i, parts):
+    """Entry i of what mark stands for."""
+
+    def vjp(g):
+        parts[i] = g
+        return np.zeros((), g.dtype)
+
+    return row, vjp
 
 
 @primitive
