@@ -5,6 +5,7 @@ step.
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -116,29 +117,48 @@ def lstm_cell(gates, c):
     Source: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997, with the forget gate of Gers, Schmidhuber
     and Cummins, Learning to Forget, 2000, section 3.
     """
-    size = _check_gates(gates, c)
-    scale, shift = _gate_constants(size, gates.dtype)
-    t = np.tanh(gates * scale)  # logistic(z) = (1 + tanh(z / 2)) / 2, so one tanh does for all four
-    opened = t * scale + shift
-    write, keep, new, show = (opened[..., k * size : (k + 1) * size] for k in range(4))
+    shape, size = c.shape, _check_gates(gates, c)
+    rows = math.prod(shape[:-1])
+    h, memory, back = _lstm_step(gates.reshape(rows, 4 * size), c.reshape(rows, size))
+
+    def vjp(g, k):
+        return back(*g.reshape(2, rows, size))[k].reshape(gates.shape if k == 0 else shape)
+
+    return np.array([h, memory]).reshape(2, *shape), lambda g: vjp(g, 0), lambda g: vjp(g, 1)
+
+
+def _lstm_step(gates, c):
+    """Output and new memory, and the function from their gradients to those of the gates and of the old memory.
+
+    Args:
+        gates: **shape** (B, 4 H).
+        c: **shape** (B, H).
+    """
+    scale, shift, more = _gate_constants(gates.dtype)
+    z = gates.reshape(len(c), 4, c.shape[1]).swapaxes(0, 1)  # gate by gate
+    opened = np.tanh(
+        np.multiply(z, scale, order="C")
+    )  # logistic(z) = (1 + tanh(z / 2)) / 2: one tanh for all four
+    opened *= scale
+    opened += shift
+    write, keep, new, show = opened
     memory = keep * c + write * new
     seen = np.tanh(memory)
 
-    def vjp_memory(g):  # g[0] is the gradient of the output, which the memory is part of
-        return g[1] + g[0] * show * (1 - seen * seen)
+    def back(by_h, by_memory):
+        by_memory = by_memory + by_h * show * (1 - seen * seen)  # the output is made of the memory
+        by_opened = np.array([by_memory * new, by_memory * c, by_memory * write, by_h * seen])
+        by_opened *= (1 - opened) * (opened + more)  # a (1 - a) for a logistic a, (1 - a) (1 + a) for a tanh
+        return by_opened.swapaxes(0, 1).reshape(len(c), 4 * c.shape[1]), by_memory * keep
 
-    def vjp_gates(g):
-        by_memory = vjp_memory(g)
-        parts = [by_memory * new, by_memory * c, by_memory * write, g[0] * seen]
-        return np.concatenate(parts, -1) * ((1 - t * t) * (scale * scale))
-
-    return np.stack([show * seen, memory]), vjp_gates, lambda g: vjp_memory(g) * keep
+    return show * seen, memory, back
 
 
 @functools.cache
-def _gate_constants(size, dtype):
-    """What tanh is multiplied by, and what is added, to make it a logistic function: for all gates but the third."""
-    return np.repeat(np.array([[0.5, 0.5, 1, 0.5], [0.5, 0.5, 0, 0.5]], dtype), size, 1)
+def _gate_constants(dtype):
+    """Factor and summand that make tanh a logistic function for all gates but the third, and what its slope adds."""
+    rows = [0.5, 0.5, 1, 0.5], [0.5, 0.5, 0, 0.5], [0, 0, 1, 0]
+    return np.array(rows, dtype)[..., None, None]
 
 
 def _check_gates(gates, c):
@@ -170,25 +190,27 @@ def lstm(x, h, c, weight):
         ValueError: if a shape does not fit.
     """
     _check_lstm(x, h, c, weight)
-    shown, steps = [h], []
-    for gates in x:
-        (h, c), *vjps = lstm_cell.rule(gates + h.dot(weight.T), c)
-        shown.append(h)
-        steps.append(vjps)
+    times, rows, size = len(x), math.prod(h.shape[:-1]), h.shape[-1]
+    out = np.empty((times + 2, rows, size), h.dtype)  # the output before, those at all times, the last memory
+    out[0], memory, steps = h.reshape(rows, size), c.reshape(rows, size), []
+    for time, gates in enumerate(x.reshape(times, rows, 4 * size)):
+        out[time + 1], memory, back = _lstm_step(gates + out[time].dot(weight.T), memory)
+        steps.append(back)
+    out[-1] = memory
+    shapes = x.shape, h.shape, c.shape
 
     @_once
-    def back(g):
-        by_x, by_h, by_c = np.empty_like(x), 0, g[-1]
-        for time in reversed(range(len(x))):
-            above = np.stack([g[time] + by_h, by_c])
-            by_x[time], by_c = (vjp(above) for vjp in steps[time])
+    def sweep(g):
+        g = g.reshape(times + 1, rows, size)
+        by_x, by_h, by_memory = np.empty((times, rows, 4 * size), g.dtype), 0, g[-1]
+        for time in reversed(range(times)):
+            by_x[time], by_memory = steps[time](g[time] + by_h, by_memory)
             by_h = by_x[time].dot(weight)
-        return by_x, by_h, by_c
+        return by_x, by_h, by_memory
 
-    def vjp_weight(g):
-        return as_rows(back(g)[0]).T.dot(as_rows(np.stack(shown[:-1])))
-
-    return np.stack([*shown[1:], c]), *((lambda g, k=k: back(g)[k]) for k in range(3)), vjp_weight
+    vjps = ((lambda g, k=k: sweep(g)[k].reshape(shapes[k])) for k in range(3))
+    vjp_weight = lambda g: as_rows(sweep(g)[0]).T.dot(as_rows(out[:-2]))
+    return out[1:].reshape(times + 1, *h.shape), *vjps, vjp_weight
 
 
 def _once(f):

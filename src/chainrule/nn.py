@@ -640,7 +640,7 @@ class _Recurrent(Module):
         for layer in range(self.num_layers):
             x = dropout(x, self.dropout, layer > 0 and self.training, generator_or_shared(self.generator))
             outputs, last = zip(*(self.run(x, next(starts), layer, way) for way in self.ways), strict=True)
-            x = ops.cat(outputs, -1)
+            x = ops.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
             ends += last
         states = tuple(ops.stack(parts) for parts in zip(*ends, strict=True))
         return (x.transpose(0, 1) if turned else x), (states if self.states > 1 else states[0])

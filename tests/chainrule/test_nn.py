@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule import Tensor, nn, no_grad, ops
+from chainrule import Tensor, nn, ops
 from chainrule.checks import assert_same_as_torch
 from chainrule.torch import to_torch
 
