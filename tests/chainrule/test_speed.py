@@ -53,7 +53,8 @@ def test_sequences_are_measured_and_shown(monkeypatch):
     monkeypatch.setattr(engine, "clock", lambda: next(clock) / 1000)
     monkeypatch.setattr(engine.time, "monotonic", lambda: 0.0)
     same = lambda: [np.ones(2)]
-    monkeypatch.setattr(engine, "SEQUENCES", [("A", lambda: {"PyTorch": same, "chainrule": same}, 1.0), ("B", None, 1.0)])
+    alike = {"PyTorch": same, "chainrule": same}
+    monkeypatch.setattr(engine, "SEQUENCES", [("A", lambda: alike, 1.0), ("B", None, 1.0)])
     rows = engine.sequences(0)
     row = next(rows)
     assert row["step"] == "A" and row["ratio"]["chainrule"] == 1
