@@ -115,10 +115,11 @@ def lstm(x: Any, h: Any, c: Any, weight: Any) -> Any:
     """`chainrule.ops.lstm` for torch tensors: PyTorch's, with a weight that passes the inputs on as they are."""
     import torch
 
-    as_they_are = torch.eye(len(weight), dtype=x.dtype)
-    start, weights = (h[None], c[None]), [as_they_are, weight]
-    outputs, _, last = torch.lstm(x, start, weights, False, 1, 0.0, False, False, False)
-    return torch.cat([outputs, last])
+    as_they_are, one = torch.eye(len(weight), dtype=x.dtype), h.ndim == 1  # one sequence, without a batch axis
+    x, start = (x[:, None], (h[None, None], c[None, None])) if one else (x, (h[None], c[None]))
+    outputs, _, last = torch.lstm(x, start, [as_they_are, weight], False, 1, 0.0, False, False, False)
+    out = torch.cat([outputs, last])
+    return out[:, 0] if one else out
 
 
 def hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:

@@ -271,6 +271,9 @@ for op in ("sum", "mean"):  # so many that they are added in groups
     row(op, (300, 2), dim=0)
     row(op, (2, 300, 3), dim=(1,))
     row(op, transposed(3, 2, 260), dim=(0, 2), keepdim=True)
+    row(op, (2, 300), dim=1)
+    row(op, (2, 3, 20, 20), dim=(2, 3))
+    row(op, (3, 20, 2, 20), dim=(1, -1))
 row("var", (), dim=0, correction=0)
 row("var", (), dim=-1, correction=0, keepdim=True)
 row("sum", (0, 3), dim=0)
@@ -333,6 +336,7 @@ row("lstm_cell", strided(2, 12) * 20, transposed(2, 3))
 row("lstm_cell", np.linspace(-40, 40, 16)[None], (1, 4), kink=True)
 for steps, shape in [(1, (2, 3)), (4, (2, 3)), (5, (1, 1)), (3, (0, 2))]:
     row("lstm", (steps, *shape[:-1], 4 * shape[-1]), shape, shape, (4 * shape[-1], shape[-1]))
+row("lstm", (4, 12), (3,), (3,), (12, 3))
 row("lstm", strided(3, 2, 12), transposed(2, 3), strided(2, 3), transposed(12, 3))
 
 # Shape.
