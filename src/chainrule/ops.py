@@ -402,9 +402,10 @@ def matmul(x, y):
         return out[..., 0, :] if flat_x else out
 
     def vjp_y(g):
-        if b.ndim == 2 and not flat_y:  # one large product instead of many that would be summed
-            return as_rows(a).T @ as_rows(full(g))
-        out = a.swapaxes(-1, -2) @ full(g)
+        if b.ndim == 2:  # one large product instead of many that would be summed
+            out = as_rows(a).T @ as_rows(full(g))
+        else:
+            out = a.swapaxes(-1, -2) @ full(g)
         return out[..., 0] if flat_y else out
 
     return _product(x, y), vjp_x, vjp_y

@@ -105,7 +105,7 @@ def lstm_cell(gates: Any, c: Any) -> Any:
     """`chainrule.ops.lstm_cell` for torch tensors: PyTorch's cell, with a weight that passes the gates on."""
     import torch
 
-    as_they_are, size = torch.eye(gates.shape[-1], dtype=gates.dtype), c.shape[-1]
+    as_they_are, size = torch.eye(gates.shape[-1], dtype=gates.dtype, device=gates.device), c.shape[-1]
     x, before = gates.reshape(-1, 4 * size), c.reshape(-1, size)
     after = torch.lstm_cell(x, (0 * before, before), as_they_are, 0 * as_they_are[:, :size])
     return torch.stack(after).reshape(2, *c.shape)
@@ -115,7 +115,10 @@ def lstm(x: Any, h: Any, c: Any, weight: Any) -> Any:
     """`chainrule.ops.lstm` for torch tensors: PyTorch's, with a weight that passes the inputs on as they are."""
     import torch
 
-    as_they_are, one = torch.eye(len(weight), dtype=x.dtype), h.ndim == 1  # one sequence, without a batch axis
+    as_they_are, one = (
+        torch.eye(len(weight), dtype=x.dtype, device=x.device),
+        h.ndim == 1,
+    )  # one sequence, without a batch axis
     x, start = (x[:, None], (h[None, None], c[None, None])) if one else (x, (h[None], c[None]))
     outputs, _, last = torch.lstm(x, start, [as_they_are, weight], False, 1, 0.0, False, False, False)
     out = torch.cat([outputs, last])

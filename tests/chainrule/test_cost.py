@@ -71,6 +71,14 @@ def test_products_of_stacks_with_one_matrix_are_products_of_two_matrices(op, sha
     assert Watched.axes == {(2, 2)}, "BLAS multiplies matrices; more axes than two are left to slow loops"
 
 
+def test_the_gradient_of_a_vector_that_a_stack_is_multiplied_by_is_one_product():
+    x, v, g = (RNG.standard_normal(s).view(Watched) for s in ((5, 4, 3), (3,), (5, 4)))
+    _, _, vjp = ops.matmul.rule(x, v)
+    Watched.axes.clear()
+    np.testing.assert_allclose(vjp(g), np.einsum("ijk,ij->k", x, g))
+    assert Watched.axes == {(2, 2)}
+
+
 def owner(array):
     while isinstance(array.base, np.ndarray):
         array = array.base
