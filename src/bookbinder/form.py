@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
-from bookbinder import exercises
+from bookbinder import exercises, length
 from bookbinder.chapter import Box, Chapter
 from bookbinder.exercises import Exercise
 from bookbinder.page import PageError
@@ -25,7 +25,7 @@ def is_old(chapter: Chapter) -> bool:
 
 def faults(chapter: Chapter, docs: Path) -> list[PageError]:
     """What keeps a page from the form of a chapter, whether or not it is on the list."""
-    return [*_exercises(chapter), *_builtins(chapter)]
+    return [*length.faults(chapter), *_exercises(chapter), *_builtins(chapter)]
 
 
 def _exercises(chapter: Chapter) -> Iterator[PageError]:

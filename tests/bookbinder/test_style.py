@@ -25,7 +25,7 @@ CHAPTER = HEAD.replace("---\n#", "objectives: [a, b, c]\nneeds: []\nminutes: 9\n
 # A page with the fault, by the first words of its row.
 PAGES = {
     "no front matter": "# T\n",
-    "minutes: soon": HEAD.replace("---\n#", "minutes: soon\n---\n#"),
+    "timeout: soon": HEAD.replace("---\n#", "timeout: soon\n---\n#"),
     "author: me": HEAD.replace("---\n#", "author: me\n---\n#"),
     "a fence that says py": HEAD + "```py\nx\n```\n",
     "a fence that says nothing": HEAD + "```\nx\n```\n",
