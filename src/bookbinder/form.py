@@ -4,13 +4,11 @@ The pages of the old form stand on one list in the tests, by their paths, a line
 page that keeps all rules is a fault there.
 """
 
-import builtins
-import symtable
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
-from bookbinder import exercises, length
+from bookbinder import code, exercises, length
 from bookbinder.chapter import Box, Chapter
 from bookbinder.exercises import Exercise
 from bookbinder.page import PageError
@@ -110,12 +108,5 @@ def _likeness(chapter: Chapter, exercise: Exercise) -> Iterator[PageError]:
 def _builtins(chapter: Chapter) -> Iterator[PageError]:
     """Blocks that give a name of Python's to something else, which the notebook keeps for all its cells."""
     for block in chapter.blocks:
-        if block.exercise or block.mark and block.mark.kind == "skip":
-            continue
-        try:
-            names = symtable.symtable(block.code, chapter.path, "exec").get_symbols()
-        except (SyntaxError, ValueError):  # told by code.py
-            continue
-        for name in sorted(s.get_name() for s in names if s.is_assigned() or s.is_imported()):
-            if name in vars(builtins) and not name.startswith("_"):
-                yield chapter.wrong("code.builtin", block.line, name=name)
+        for name in code.builtins_bound(block):
+            yield chapter.wrong("code.builtin", block.line, name=name)
