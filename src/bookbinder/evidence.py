@@ -48,7 +48,7 @@ def faults(chapter: Chapter, shown: str | None, docs: Path = Path("docs")) -> li
         shown: All text that its blocks put out (see `outputs`), or None: then only symbols are checked.
         docs: Folder of the pages.
     """
-    if not chapter.is_chapter or chapter.faults:
+    if not chapter.in_part or chapter.faults:
         return []
     found = [] if shown is None else _numbers(chapter, shown)
     table = docs / NOTATION

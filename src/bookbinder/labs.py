@@ -155,6 +155,8 @@ def stage(root: Path, to: Path) -> int:
     found = files(root / "docs")
     for name in ("docs", "overrides"):
         shutil.copytree(root / name, to / name, dirs_exist_ok=True)
+    if (root / "course.toml").is_file():
+        shutil.copy(root / "course.toml", to / "course.toml")
     names = {f"{LABS}/{lab.name}": f"{LABS}/{lab.stem}.md" for lab in found}
     for lab in found:
         copy = to / lab.relative_to(root)
