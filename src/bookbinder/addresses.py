@@ -87,7 +87,7 @@ def of_page(book: Course, address: str) -> tuple[dict[str, list[str]], list[tupl
 
     Returns:
         Those that have another name now (new → old), and those whose text is on another page now: the old anchor, the
-        link to the new place from here, and the name of the page there.
+        new address, and the name of the page there.
     """
     renamed, elsewhere = {}, []
     for old, new in book.moved.items():
@@ -98,7 +98,7 @@ def of_page(book: Course, address: str) -> tuple[dict[str, list[str]], list[tupl
         if new.partition("#")[0] == page:
             renamed.setdefault(new.partition("#")[2], []).append(anchor)
         elif file:
-            elsewhere.append((anchor, relative(old, new), book.label(file.relative_to(book.docs).as_posix())))
+            elsewhere.append((anchor, new, book.label(file.relative_to(book.docs).as_posix())))
     return renamed, elsewhere
 
 

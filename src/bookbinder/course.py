@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from bookbinder.chapter import CODE_SPAN, PARTS, Chapter, load
+from bookbinder.chapter import CODE_SPAN, PARTS, Chapter, load, parse
 from bookbinder.page import PageError, fault
 
 FILE = "course.toml"
 ROMAN = "I II III IV V".split()
 WORD = re.compile(r"[Cc]hapter")  # a link with this text is given the number of what it leads to
-_LINK = re.compile(r"(?<![\\!])\[([Cc]hapter)\](?:\(\s*<?([^)\s>]+)|\[([^\]]*)\])")
+_LINK = re.compile(r"(?<![\\!])\[([Cc]hapter)\](?:\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|\[([^\]]*)\])")
 _TARGET = re.compile(r"^ {0,3}\[([^\]^][^\]]*)\]:[ \t]+<?([^\s>]+)")
 _MAP = re.compile(r"(<!-- the map of course\.toml.*?-->\n)(.*?)(<!-- the end of the map -->)", re.S)
 
@@ -199,6 +199,21 @@ def links(chapter: Chapter) -> list[tuple[int, str, str]]:
     named = {m[1].lower(): m[2] for _, row in prose if (m := _TARGET.match(row))}
     found = [(n, m) for n, row in prose for m in _LINK.finditer(row)]
     return [(n, m[1], m[2] or named.get((m[3] or m[1]).lower(), "")) for n, m in found]
+
+
+def without_planned(text: str, page: str, book: Course) -> str:
+    """Text of a page with the number in the place of each link to a planned chapter, lines kept."""
+
+    def number(match: re.Match) -> str:
+        entry = book.linked(page, match[2]) if match[2] else None
+        return f"{match[1]} {entry.number}" if entry and entry.planned else match[0]
+
+    rows = text.split("\n")
+    for n, row in parse(text, page).prose if "[chapter](" in text.lower() else ():
+        code = [span.span() for span in CODE_SPAN.finditer(row)]
+        inside = lambda m, code=code: any(start <= m.start() < end for start, end in code)
+        rows[n - 1] = _LINK.sub(lambda m, inside=inside: m[0] if inside(m) else number(m), row)
+    return "\n".join(rows)
 
 
 def write_map(docs: Path) -> bool:

@@ -141,7 +141,7 @@ class _Splice(Preprocessor):
     def _header(self, lines: list[str], chapter: Chapter, data: dict) -> None:
         heading = next((n for n, line in enumerate(lines) if line.startswith("# ")), None)
         if heading is not None and (notes := addresses.of_page(self.course, self._address())[1]):
-            self._insert(lines, heading + 1, "", html.elsewhere(notes))
+            self._insert(lines, heading + 1, "", html.elsewhere(notes, self.root))
         tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs", "minutes"}
         if heading is None or not tells:
             return

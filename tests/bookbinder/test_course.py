@@ -162,6 +162,14 @@ def test_the_map_is_written_and_held(book):
     assert said(home) == []
 
 
+def test_links_to_planned_chapters_can_be_written_out():
+    listed = course._parse(Path("docs"), LIST)
+    link = "[chapter](../learning/to-come.md)"
+    text = f"[Chapter](../learning/to-come.md#a) `{link}` [chapter](b.md)\n\n```text\n{link}\n```\n"
+    wanted = text.replace("[Chapter](../learning/to-come.md#a)", "Chapter 2")
+    assert course.without_planned(text, "networks/b.md", listed) == wanted
+
+
 def test_the_nav_of_the_book_follows_its_list():
     listed = course.of(ROOT / "docs")
     nav = [row.strip(" -") for row in (ROOT / "mkdocs.yml").read_text(encoding="utf-8").splitlines()]
