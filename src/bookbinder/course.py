@@ -140,27 +140,39 @@ def _parse(docs: Path, text: str) -> Course:
             fault("course.unreadable", course.name, int(line[1]) if line else 1, error=error)
         )
         return course
-    course.moved = {str(old): str(new) for old, new in data.get("redirects", {}).items()}
-    seen: set[str] = set()
-    for part in data.get("part", []):
-        folder, entries = part.get("folder"), []
-        if folder not in PARTS:
-            course.faults.append(
-                course.wrong("course.part", f'"{folder}"', folder=folder, parts=", ".join(PARTS))
-            )
-        for given in part.get("chapters", []):
-            entry = given if isinstance(given, dict) else {"planned": "", "page": given}
-            page = str(entry.get("page"))
-            if entry.keys() != {"planned", "page"} or not re.fullmatch(rf"{folder}/[a-z0-9-]+\.md", page):
-                course.faults.append(course.wrong("course.entry", f'"{page}"', entry=given, folder=folder))
-            elif page in seen:
-                course.faults.append(course.wrong("course.twice", f'"{page}"', page=page))
-            else:
-                seen.add(page)
-                entries.append(Entry(page, len(seen), str(entry["planned"])))
-        words = (str(part.get(name, "")) for name in ("title", "sentence", "also"))
-        course.parts.append(Part(str(folder), *words, tuple(entries)))
+    moved, parts = data.get("redirects", {}), data.get("part", [])
+    if (
+        not isinstance(moved, dict)
+        or not isinstance(parts, list)
+        or not all(isinstance(p, dict) for p in parts)
+    ):
+        course.faults.append(course.wrong("course.tables", ""))
+        return course
+    course.moved = {str(old): str(new) for old, new in moved.items()}
+    for part in parts:
+        _read_part(course, part)
     return course
+
+
+def _read_part(course: Course, given: dict) -> None:
+    """Add a part of the file to the course; its chapters are counted on."""
+    folder, entries = given.get("folder"), []
+    before = [entry.page for part in course.parts for entry in part.entries]
+    if folder not in PARTS:
+        words = {"folder": folder, "parts": ", ".join(PARTS)}
+        course.faults.append(course.wrong("course.part", f'"{folder}"', **words))
+    for row in given.get("chapters", []):
+        entry = row if isinstance(row, dict) else {"planned": "", "page": row}
+        page = str(entry.get("page"))
+        if entry.keys() != {"planned", "page"} or not re.fullmatch(rf"{folder}/[a-z0-9-]+\.md", page):
+            course.faults.append(course.wrong("course.entry", f'"{page}"', entry=row, folder=folder))
+        elif page in before:
+            course.faults.append(course.wrong("course.twice", f'"{page}"', page=page))
+        else:
+            before.append(page)
+            entries.append(Entry(page, len(before), str(entry["planned"])))
+    words = (str(given.get(name, "")) for name in ("title", "sentence", "also"))
+    course.parts.append(Part(str(folder), *words, tuple(entries)))
 
 
 def faults(course: Course) -> list[PageError]:
@@ -195,6 +207,8 @@ def faults_of(chapter: Chapter, docs: Path) -> list[PageError]:
 
 def links(chapter: Chapter) -> list[tuple[int, str, str]]:
     """Line, text and target of each link of a page whose text is `chapter`."""
+    if "hapter]" not in chapter.text:
+        return []
     prose = [(n, CODE_SPAN.sub("", row)) for n, row in chapter.prose]
     named = {m[1].lower(): m[2] for _, row in prose if (m := _TARGET.match(row))}
     found = [(n, m) for n, row in prose for m in _LINK.finditer(row)]

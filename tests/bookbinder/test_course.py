@@ -97,6 +97,8 @@ def test_the_file_is_parsed_once_until_it_changes(book):
         ('"networks/b.md"', '"learning/b.md"', ["15 learning/b.md is no chapter of networks/"]),
         ("to-come.md", "a2.md", ["7 learning/a2.md is planned, and it is written"]),
         ('"networks"', '"nets"', ["11 no folder of chapters is called nets", "15 networks/b.md is no chapter of"]),
+        ("[redirects]", "", []),
+        (LIST, "part = 3\n", ["1 the parts are no tables, or the redirects none"]),
         ("[[part]]\nfolder = ", "[[part]]\nfolder ", ["2 the list of chapters is not TOML"]),
     ],
 )  # fmt: skip
