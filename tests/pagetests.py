@@ -79,6 +79,9 @@ def run(*pages: Path, timeout: float = runner.TIMEOUT, memory: int = kernel.MEMO
         Path(folder, "pytest.ini").write_text("[pytest]\n")
         plugins = ("pytest_codeblocks.plugin", "pagetests", "no:cacheprovider")
         command = [sys.executable, "-m", "pytest", "-q", "-c", f"{folder}/pytest.ini", "--codeblocks"]
+        # An exception in a thread or a destructor ends nothing, and is a fault all the same.
+        lost = ("PytestUnhandledThreadExceptionWarning", "PytestUnraisableExceptionWarning")
+        command += [word for name in lost for word in ("-W", f"error::pytest.{name}")]
         command += [f"--junitxml={report}", *(word for name in plugins for word in ("-p", name))]
         environment = sandbox.environment(Path(folder)) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         environment["PYTHONPATH"] += f"{os.pathsep}{Path(__file__).parent}"

@@ -1,4 +1,4 @@
-"""Which of many are tested at a change: a few, chosen anew by each commit; all of them with WHOLE=1, as the weekly run does.
+"""Which of many are tested at a change: a few, chosen by the commit; all of them with WHOLE=1, as in the weekly run.
 
 What takes long for each page is not run for each page at each change. The choice depends on the commit alone, so that a
 failure can be repeated, and takes first what the last commit or the working tree has changed.

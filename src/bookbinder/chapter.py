@@ -5,6 +5,7 @@ can disagree about what a program is. A page that could be read in two ways is a
 """
 
 import ast
+import builtins
 import difflib
 import os
 import re
@@ -30,10 +31,23 @@ MARKS = FAULTS["marks"]
 FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})(?P<info>.*?)\s*$")
 _PYTHON = re.compile(r"^\s*\{?\s*\.?(py|pyi|py3|python|python3|ipython|ipython3|pycon|pycon3)\b", re.I)
 _SHELL = re.compile(r"^\s*\{?\s*\.?(sh|bash|zsh|shell)\b", re.I)
+_UNKNOWN = re.compile(
+    r"(?!\s*(?:text|console|markdown|md|toml|yaml|json|ini|csv|html|xml|svg|css|js|javascript|c|cpp|cuda|make|makefile|latex"
+    r"|tex|bibtex|diff)(?:\s|$))",
+    re.I,
+)
 _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
 CODE_SPAN = re.compile(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)")
+# What a mark may name: the tests read it beside the page, not in it; an interrupt ends them.
+_ERRORS = "|".join(
+    n
+    for n, v in vars(builtins).items()
+    if isinstance(v, type) and issubclass(v, BaseException) and n != "KeyboardInterrupt"
+)
+_RAISES = rf"(?:{_ERRORS})|\((?:(?:{_ERRORS})(?:, ?|,?(?=\))))+\)"
+_SEEN = {*dir(builtins), "sys", "pytest"}
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*\n", re.S | re.M)
 
 
@@ -172,12 +186,12 @@ def parse(text: str, path: str = "<text>", front_matter: bool = True) -> Chapter
         The chapter, with its faults sorted by line.
     """
     chapter = Chapter(path, text)
-    match = _FRONT.match(text)
+    match = _FRONT.match(text.removeprefix("\ufeff"))  # a byte-order mark is told by layout.py
     if match:
         _read_meta(chapter, match[1])
     elif front_matter and not chapter.is_lab:
         chapter.fault("page.no-front-matter", 1)
-    _Scanner(chapter, text[: match.end()].count("\n") if match else 0).scan()
+    _Scanner(chapter, match[0].count("\n") if match else 0).scan()
     for block in chapter.blocks[1:] if chapter.is_lab else ():
         block.continues = True
     chapter.faults.sort(key=lambda fault: fault.line)
@@ -194,8 +208,12 @@ def _read_meta(chapter: Chapter, source: str) -> None:
     if not isinstance(meta, dict):
         return chapter.fault("page.no-fields", 1)
     chapter.meta = meta
-    lines = {m[1]: n for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))}
-    for name in list(FIELDS)[: 5 if chapter.is_chapter else 2]:
+    keys = [(m[1], n) for n, row in enumerate(source.split("\n"), 2) if (m := re.match(r"(\w+):", row))]
+    lines = dict(reversed(keys))
+    for name, line in keys:
+        if line != lines[name] and name in meta:
+            chapter.fault("page.field-twice", line, name=name)
+    for name in list(FIELDS)[: 4 if chapter.is_chapter else 2]:
         if name not in meta:
             chapter.fault("page.field-missing", 1, name=name, form=FIELDS[name][0])
     for name, value in meta.items():
@@ -313,10 +331,11 @@ class _Scanner:
             self.fault("fence.crooked", self.i, seen=closing.strip(), opened=start + 1, ticks=ticks)
         if info == "python":
             return self._block(start, indent)
-        for rule, pattern in (("not-python", _PYTHON), ("shell", _SHELL)):
-            # The answer in a lab stands as ```py: what fills a blank of the reader's is no cell of the lab.
-            if pattern.match(info) and not (self.chapter.is_lab and info == "py"):
-                self.fault(f"fence.{rule}", start + 1, info=info)
+        rules = (("not-python", _PYTHON), ("shell", _SHELL), ("unknown", _UNKNOWN))
+        # The answer in a lab stands as ```py: what fills a blank of the reader's is no cell of the lab.
+        rule = next((rule for rule, pattern in rules if pattern.match(info)), "")
+        if rule and not (self.chapter.is_lab and info == "py"):
+            self.fault(f"fence.{rule}", start + 1, info=info)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0
 
@@ -408,4 +427,8 @@ class _Scanner:
         if mark.kind not in MARKS or not says_why or bool(condition) != (mark.kind == "skipif"):
             form = MARKS.get(mark.kind, "pytest.mark.skip, skipif or xfail")
             return self.fault("comment.mark", line, text=text, form=form)
-        return mark
+        wanted = ast.walk(ast.parse(condition, mode="eval")) if condition else ()
+        unknown = [node.id for node in wanted if isinstance(node, ast.Name) and node.id not in _SEEN]
+        if mark.kind == "xfail" and not re.fullmatch(_RAISES, mark.raises):
+            return self.fault("comment.raises", line, seen=mark.raises)
+        return self.fault("comment.condition", line, name=unknown[0]) if unknown else mark

@@ -7,16 +7,18 @@ from urllib.parse import unquote
 
 from markdown import markdown
 
-from bookbinder import course, exercises, form, sync
+from bookbinder import code, course, exercises, form, layout, sync
 from bookbinder.chapter import CODE_SPAN, LABS, Chapter, load
 from bookbinder.math import check_math
-from bookbinder.page import ELSEWHERE, PageError
+from bookbinder.page import ELSEWHERE, PageError, front_matter_lines
 
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _GIVE_IDS = "toc attr_list md_in_html admonition tables def_list pymdownx.details pymdownx.tabbed".split()
-# What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise.
+# What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise; code
+# that is not in a fence would be shown and never run.
 _FORBIDDEN = re.compile(
     r"""<\s*(script|style|iframe|object|embed|link|meta|base|form)\b | <[a-z][^>]*\s(on\w+|style)\s*=
+    | <(pre|code|samp|textarea|template|xmp|listing|plaintext)\b
     | <(img|video|audio|source|a)\b[^>]*\ssrc(set)?\s*=\s*["']?\s*(https?:)?//
     | (\]\(|\]:|href\s*=)\s*["'<]?\s*(javascript|vbscript|data):""",
     re.I | re.X,
@@ -40,6 +42,7 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     prose = [(n, _without_code(line)) for n, line in chapter.prose]
     found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
     found += course.faults_of(chapter, docs)
+    found += code.faults(chapter)
     found += check_math(chapter.text, file) + _links(chapter, prose, docs)
     found += [] if form.is_old(chapter) else form.faults(chapter, docs)
     # The title is put into the page as it is.
@@ -50,6 +53,9 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     other = file.with_suffix({".py": ".md", ".md": ".py"}.get(file.suffix, ""))
     if chapter.is_lab and other.suffix and other.exists():
         found.append(chapter.wrong("lab.twice", 1, other=other.name))
+    told = {fault.line for fault in found}  # a line that is at fault is not read twice
+    told |= set(range(front_matter_lines(chapter.text) + 1)) if 1 in told else set()
+    found += [fault for fault in layout.faults(chapter) if fault.line not in told]
     return sorted(found, key=lambda fault: (fault.line, fault.message))
 
 

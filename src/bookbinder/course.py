@@ -230,6 +230,13 @@ def without_planned(text: str, page: str, book: Course) -> str:
     return "\n".join(rows)
 
 
+def map_lines(chapter: Chapter) -> range:
+    """Numbers of the lines of a page that hold the map: the list of chapters is what they say."""
+    drawn = _MAP.search(chapter.text)
+    line = lambda at: chapter.text.count("\n", 0, at) + 1
+    return range(line(drawn.start()), line(drawn.end())) if drawn else range(0)
+
+
 def write_map(docs: Path) -> bool:
     """Write the map into the home page; whether it was another one."""
     file, course = docs / "index.md", of(docs)

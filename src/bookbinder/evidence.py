@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bookbinder import cache
+from bookbinder import cache, course
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import Maths
 from bookbinder.page import PageError
@@ -44,15 +44,21 @@ def faults(chapter: Chapter, shown: str | None, docs: Path = Path("docs")) -> li
     """Numbers that nothing on the page supports, and symbols that the notation page lacks.
 
     Args:
-        chapter: The page; only chapters are held to this.
+        chapter: The page; chapters, the home page and Start here are checked.
         shown: All text that its blocks put out (see `outputs`), or None: then only symbols are checked.
         docs: Folder of the pages.
     """
-    if not chapter.in_part or chapter.faults:
+    if chapter.faults or not (chapter.in_part or _is_first(chapter, docs)):
         return []
     found = [] if shown is None else _numbers(chapter, shown)
     table = docs / NOTATION
     return found + (_symbols(chapter, table) if table.is_file() else [])
+
+
+def _is_first(chapter: Chapter, docs: Path) -> bool:
+    """Whether a page is the home page or one of Start here, which promise what the chapters keep."""
+    page = Path(chapter.path)
+    return page == docs / "index.md" or page.parent == docs / "start"
 
 
 def _numbers(chapter: Chapter, text: str) -> list[PageError]:
@@ -61,9 +67,9 @@ def _numbers(chapter: Chapter, text: str) -> list[PageError]:
         for n in _NUMBER.findall(_ascii("\n".join([text, *(b.code for b in chapter.blocks)])))
     ]
     lines, rows = chapter.text.split("\n"), _without_formulas(chapter)
-    found = []
+    found, listed = [], course.map_lines(chapter)
     for n, _ in chapter.prose:
-        if _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
+        if n in listed or _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
             continue
         row = _PLACE.sub(" ", CODE_SPAN.sub(" ", rows[n - 1]))
         for said in _NUMBER.finditer(_ascii(row)):

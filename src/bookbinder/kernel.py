@@ -39,11 +39,13 @@ class Kernel(NotebookClient):
 
     spent = 0
     ended = ""
+    redrawn = False  # whether a block took back or changed what had been put out
     pid = 0
 
     def process_message(self, msg, cell, cell_index):
         """Take a message of the kernel, unless it floods."""
         content = msg["content"]
+        self.redrawn = self.redrawn or msg["msg_type"] in ("clear_output", "update_display_data")
         data = content.get("data", {})
         self.spent += len(content.get("text", "")) + sum(len(str(v)) for k, v in data.items() if k != MIME)
         self.spent += len(str(data[MIME])) * OUTPUT // FIGURES if MIME in data else 0
@@ -77,6 +79,17 @@ class Kernel(NotebookClient):
         self.nb.cells.append(cell)
         await self.async_execute_cell(cell, len(self.nb.cells) - 1)
         return cell
+
+    async def _check_raise_for_error(self, cell, cell_index, exec_reply) -> None:
+        """Put among the outputs an exception that the kernel tells in its reply alone."""
+        content = (exec_reply or {}).get("content", {})
+        if content.get("status") == "error" and not any(out.output_type == "error" for out in cell.outputs):
+            words = {
+                "ename": content.get("ename", "Error"),
+                "evalue": content.get("evalue", ""),
+                "traceback": [],
+            }
+            cell.outputs.append(nbformat.v4.new_output("error", **words))
 
     async def ask(self, expression: str):
         """Value of an expression in the kernel, through JSON, without a trace in the chapter's names."""

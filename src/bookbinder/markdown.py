@@ -15,7 +15,7 @@ from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
 from markupsafe import Markup
 
-from bookbinder import addresses, cache, course, exercises, frames, reader, runner
+from bookbinder import addresses, cache, course, exercises, frames, length, reader, runner
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import SITE, under_zensical, where
 
@@ -142,7 +142,7 @@ class _Splice(Preprocessor):
         heading = next((n for n, line in enumerate(lines) if line.startswith("# ")), None)
         if heading is not None and (notes := addresses.of_page(self.course, self._address())[1]):
             self._insert(lines, heading + 1, "", html.elsewhere(notes, self.root))
-        tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs", "minutes"}
+        tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs"}
         if heading is None or not tells:
             return
         page, repo = self.page.as_posix(), self.options["repo"] or os.environ.get("GITHUB_REPOSITORY", "")
@@ -150,7 +150,7 @@ class _Splice(Preprocessor):
         needs = [self._need(need) for need in chapter.meta.get("needs") or []]
         proved, more = _proved(chapter, data), reader.attributes(chapter, self.root)
         place = self.course.place(self.course.page_of(chapter))
-        header = html.header(chapter.meta, place, needs, proved, links, more)
+        header = html.header(chapter.meta, place, needs, _minutes(chapter), proved, links, more)
         self._insert(lines, heading + 1, "", header)
 
     def _address(self) -> str:
@@ -202,6 +202,13 @@ def titles(chapter: Chapter, docs: Path) -> dict:
     """What the theme is told of a page's title: with its number, and without."""
     title, number = chapter.meta.get("title"), course.of(docs).number(course.of(docs).page_of(chapter))
     return {"title": f"{number} {title}", "name": title} if title and number else {}
+
+
+def _minutes(chapter: Chapter) -> str:
+    """How long a page takes that says what it is for."""
+    if not chapter.meta.get("objectives"):
+        return ""
+    return length.length(chapter).time + ", and exercises" * bool(exercises.groups(chapter))
 
 
 def _proved(chapter: Chapter, data: dict) -> str:

@@ -8,8 +8,10 @@ import os
 import platform
 import re
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -18,11 +20,41 @@ from bookbinder.chapter import Block, Chapter
 from bookbinder.figures import MIME
 from bookbinder.page import FAULTS, PageError
 
+
+def _places() -> set[str]:
+    """Folders of this machine that an output may not name; the root of a file system is none."""
+    found = {
+        sys.prefix,
+        sys.base_prefix,
+        tempfile.gettempdir(),
+        str(Path.home()),
+        str(Path(__file__).parents[2]),
+    }
+    return {re.escape(place) for place in found if len(Path(place).parts) > 1}
+
+
 TIMEOUT = 60  # seconds a chapter, unless its front matter says otherwise
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _BAR_TIMES = re.compile(r" ?\[\d+:\d\d(:\d\d)?<[^\]]*\]")  # tqdm's seconds: nothing timed stands on a page
-_ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
+_ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}|\b0x(7f|5[56])[0-9a-f]{10}\b")
+# What stands for a value that has no text of its own, such as a figure that is shown a second time.
+_NAMELESS = re.compile(
+    r"<[A-Za-z_][\w.]* object\b[^<>\n]*>|<(?:Figure size|Axes|PIL\.)[^<>\n]*>|<(?:function|module|bound method) [^\n]*>"
+)
+_PLACE = re.compile(
+    r"[^\s'\"]*(?:site|dist)-packages[^\s'\"]*|\b[A-Z]:\\Users\\\S+"
+    rf"|(?<![\w.:/])(?:/(?:home|root|Users|tmp|var/folders)/|(?:{'|'.join(sorted(_places()))})(?![\w.-]))[^\s'\"]*"
+)
+# An exception in a thread, a destructor or a task, which ends nothing.
+_LOST = re.compile(
+    r"^(?:Exception in thread .*|Exception ignored .*|Task exception was never retrieved.*)$", re.M
+)
+_PICTURE = re.compile(
+    r"<(img|svg|canvas|video|audio|iframe|object|embed|math|script|form|input|button)\b", re.I
+)
+_UNSEEN = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>|&nbsp;|\s", re.I | re.S)
 _LIBRARIES = "numpy torch matplotlib scipy sklearn".split()
+
 
 # Results of this process by page; a failed one is shown under `serve`, and never cached.
 latest: dict[str, "Result"] = {}
@@ -117,13 +149,17 @@ async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -
     slot["outputs"], problem = shown_of(cell.outputs)
     slot["state"] = "raised" if error else "run"
     problem = problem or (None if error else frames.problem(chapter, result.data["blocks"], at))
-    if problem:
-        result.fail(at, problem[0], **problem[1])
+    if client.redrawn:
+        result.fail(at, "redrawn")
     elif kind != "xfail" and error:
         _fail_at_its_line(result, at, error, cells)
+    elif problem:
+        result.fail(at, problem[0], **problem[1])
     elif kind == "xfail" and not error:
         result.fail(at, "no-raise", wanted=mark.raises)
-    elif kind == "xfail" and not await client.ask(f"issubclass(__import__('sys').last_type, {mark.raises})"):
+    elif kind == "xfail" and not await client.ask(
+        f"issubclass(getattr(__import__('sys'), 'last_type', object), {mark.raises})"
+    ):
         result.fail(at, "other-raise", wanted=mark.raises, error=f"{error.ename}: {error.evalue}")
     return not result.failures
 
@@ -164,6 +200,8 @@ def shown_of(raw: list) -> tuple[list[dict], tuple[str, dict] | None]:
     """What the page shows of a block's outputs; where it cannot be shown, the rule and the words that say so."""
     shown: list[dict] = []
     for out in raw:
+        if kind := _not_shown(out):
+            return [], ("rich", {"kind": kind})
         if out.output_type == "stream" and shown and shown[-1]["kind"] == out.name:
             shown[-1]["text"] += out.text
         else:
@@ -175,9 +213,33 @@ def shown_of(raw: list) -> tuple[list[dict], tuple[str, dict] | None]:
             return [], ("heavy", {"title": output["alt"], "kilo": math.ceil(output["bytes"] / 1000)})
         if output["kind"] in ("stdout", "stderr"):
             output["text"] = _settle(output["text"])
-        if _ADDRESS.search(output.get("text", "")):
-            return [], ("address", {"seen": output["text"].strip()[:60]})
+        if problem := _unfit(output.get("text", ""), output["kind"] == "stderr"):
+            return [], problem
     return [output for output in shown if output["kind"] == "figure" or output["text"]], None
+
+
+def _unfit(text: str, said: bool) -> tuple[str, dict] | None:
+    """What a text holds that is this run's or this machine's; `said` where it was written to stderr."""
+    rules = [("lost", _LOST)] if said else []
+    for rule, pattern in [*rules, ("address", _ADDRESS), ("nameless", _NAMELESS), ("place", _PLACE)]:
+        if match := pattern.search(text):
+            start = text.rfind("\n", 0, match.start()) + 1
+            seen = match[0] if rule != "address" else text[start:].strip().split("\n")[0]
+            last = text.strip().rpartition("\n")[2]
+            return rule, {"seen": seen[:80], "last": last[:80]}
+
+
+def _not_shown(out) -> str:
+    """The kind of a value that has a picture, a formula or a script where the page shows text and tables only."""
+    data = out.get("data", {})
+    if MIME in data:
+        return ""
+    text, html = data.get("text/plain", ""), data.get("text/html")
+    others = [kind for kind in data if kind not in ("text/plain", "text/html")]
+    if html is not None:
+        lost = _PICTURE.search(html) or not (_UNSEEN.sub("", html) or "<table" in html)
+        others = ["text/html"] if lost else []
+    return f"{', '.join(others)} ({' '.join(text.split())[:60]})" if others else ""
 
 
 def _output(out) -> dict:

@@ -66,7 +66,7 @@ def enter() -> None:
 
 
 def enter_kernel() -> None:
-    """`enter`, and publish the open figures after each block."""
+    """`enter`, read blocks as plain Python, and publish the open figures after each block."""
     from IPython import get_ipython
 
     from bookbinder import figures
@@ -74,7 +74,29 @@ def enter_kernel() -> None:
     enter()
     shell = get_ipython()
     shell.run_line_magic("xmode", "Plain")  # the usual one reads every frame's source: seconds, deep down
+    shell.set_custom_exc((BaseException,), _show_error)
+    warnings.filterwarnings("ignore", message="To exit: use")  # said of a SystemExit that a block announces
+    _plain_python(shell)
     shell.events.register("post_execute", figures.show)
+
+
+def _plain_python(shell) -> None:
+    """Take from a shell what a script has not: magics, prompts, waiting, what was shown before, names of IPython's."""
+    reader = shell.input_transformer_manager
+    reader.cleanup_transforms, reader.line_transforms, reader.token_transformers = [], [], []
+    shell.autoawait = False
+    shell.displayhook.update_user_ns = lambda result: (
+        None
+    )  # no _ and Out, which would also keep every value alive
+    for name in ("In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_ih", "_oh", "_dh"):
+        shell.user_ns.pop(name, None)
+
+
+def _show_error(shell, kind: type, error: BaseException, trace, tb_offset: int | None = None) -> None:
+    """Show an exception as an error; for groups, IPython would write to stderr and say nothing."""
+    shell._get_exc_info((kind, error, trace))  # sets sys.last_type, which tells what was raised
+    lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+    shell._showtraceback(kind, error, lines)
 
 
 def condition(expression: str) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 import pagetests
 from bookbinder import chapter, runner
+from bookbinder.code import faults as faults_of_code
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -20,7 +21,8 @@ PAGES = [
 def test_page(page):
     """Every program passes in a fresh namespace; what is marked behaves as it is marked; nothing is left out."""
     read = pagetests.read(page)
-    assert not read.faults, "\n".join(map(str, read.faults))
+    faults = [*read.faults, *faults_of_code(read)]
+    assert not faults, "\n".join(map(str, faults))
     if not read.blocks:
         return
     outcomes = pagetests.run(page, timeout=read.meta.get("timeout", runner.TIMEOUT))

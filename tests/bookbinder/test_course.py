@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bookbinder import course
+from bookbinder import course, evidence, length
 from bookbinder.chapter import load
 from bookbinder.check import check
 from conftest import ROOT
@@ -29,7 +29,7 @@ chapters = ["networks/b.md"]
 """
 PLANNED = '{ planned = "To come", page = "learning/to-come.md" }'
 HEAD = "---\ntitle: {}\ndescription: D.\n{}---\n# T\n\n"
-FIELDS = "objectives: [a, b, c]\nneeds: {}\nminutes: 5\n"
+FIELDS = "objectives: [a, b, c]\nneeds: {}\n"
 MAP = "<!-- the map of course.toml -->\n<!-- the end of the map -->\n"
 
 
@@ -37,6 +37,7 @@ MAP = "<!-- the map of course.toml -->\n<!-- the end of the map -->\n"
 def book(tmp_path, monkeypatch):
     """A small book; gives what writes one of its files."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(length, "FEWEST", 0)
 
     def write(name: str, text: str = "", fields: str = FIELDS.format("[]"), title: str = "T") -> Path:
         file = Path(name if name == course.FILE else f"docs/{name}")
@@ -132,12 +133,12 @@ def test_a_book_without_a_list_has_no_numbers_and_no_such_faults(book):
         ("[chapter](b.md), [Chapter](../learning/a.md#t), [chapter](../learning/to-come.md).", []),
         ("[chapter][b]\n\n[b]: b.md", []),
         ("`[chapter](beside.md)`", []),
-        ("[chapter](beside.md)", ["10 the link chapter to beside.md, which has no number"]),
+        ("[chapter](beside.md)", ["9 the link chapter to beside.md, which has no number"]),
         (
             "Text.\n\n[Chapter][b]\n\n[b]: beside.md",
-            ["12 the link Chapter to beside.md, which has no number"],
+            ["11 the link Chapter to beside.md, which has no number"],
         ),
-        ("[what comes](../learning/to-come.md)", ["10 the link to ../learning/to-come.md leads nowhere"]),
+        ("[what comes](../learning/to-come.md)", ["9 the link to ../learning/to-come.md leads nowhere"]),
     ],
 )
 def test_links_that_are_given_a_number(book, text, wanted):
@@ -162,6 +163,9 @@ def test_the_map_is_written_and_held(book):
         in text
     )
     assert said(home) == []
+    assert evidence.faults(load(home), "", Path("docs")) == [], "its numbers need no other evidence"
+    home.write_text(home.read_text(encoding="utf-8") + "\nThere are 77 of them.\n", encoding="utf-8")
+    assert ["77" in fault.message for fault in evidence.faults(load(home), "", Path("docs"))] == [True]
 
 
 def test_links_to_planned_chapters_can_be_written_out():

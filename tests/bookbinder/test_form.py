@@ -6,7 +6,7 @@ import pytest
 
 from bookbinder import form
 from bookbinder.chapter import load, parse
-from bookbinder.check import check
+from bookbinder.check import check, pages
 from conftest import ROOT
 
 HEAD = "---\ntitle: T\ndescription: D.\n---\n# T\n\n"
@@ -60,6 +60,12 @@ def test_a_page_on_the_list_of_old_pages_is_spared(tmp_path, monkeypatch):
     form.OLD.parent.mkdir()
     form.OLD.write_text("docs/page.md\n", encoding="utf-8")
     assert check(load(page)) == []
+
+
+def test_no_page_of_the_book_types_a_number():
+    """Pages of the old form neither: what they call a chapter would be another one by now."""
+    found = [str(fault) for page in pages(ROOT / "docs") for fault in form._typed_numbers(load(page, ROOT))]
+    assert found == []
 
 
 @pytest.mark.parametrize("page", LISTED)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from nbformat import NotebookNode
 
 from bookbinder import binding, markdown, runner
 from bookbinder.chapter import load
@@ -68,7 +69,7 @@ PAGES = {
 
         class Evil:
             def _repr_html_(self):
-                return '<script>alert(1)</script><b onclick="x()" style="color:red">hi</b><img src="http://e.org/x">'
+                return '<b onclick="x()" style="color:red">hi</b><a href="http://e.org/x">x</a>'
 
 
         fig, ax = plt.subplots()
@@ -129,6 +130,13 @@ def test_what_a_page_puts_out_cannot_become_script(results):
     assert "alert(2)&lt;/script&gt;" in shown, "a figure's title is text"
     for name in results["inject"].data["figures"]:
         assert b"<script" not in (results["folder"] / "cache" / "figures" / name).read_bytes()
+
+
+def test_a_script_or_picture_in_a_value_is_cleaned_and_told():
+    evil = '<script>alert(1)</script><b onclick="x()">hi</b><img src="http://e.org/x">'
+    assert str(markdown.html.outputs([{"kind": "html", "text": evil}], "")).count("<b>hi</b></div>") == 1
+    shown = NotebookNode(output_type="execute_result", data={"text/html": evil, "text/plain": "A()"})
+    assert runner.shown_of([shown]) == ([], ("rich", {"kind": "text/html (A())"}))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bookbinder import course
+from bookbinder import course, length
 from bookbinder.__main__ import main
 
 FRONT = "---\ntitle: T\ndescription: D.\n---\n# T\n\nText.\n\n"
@@ -99,7 +99,8 @@ chapters = []
 """
 
 
-def test_new_writes_what_is_planned_and_puts_others_last_in_their_part(book, capsys):
+def test_new_writes_what_is_planned_and_puts_others_last_in_their_part(book, capsys, monkeypatch):
+    monkeypatch.setattr(length, "FEWEST", 0)
     Path("course.toml").write_text(LIST)
     assert main(["new", "learning/first"]) == 0
     said = capsys.readouterr().out

@@ -164,6 +164,96 @@ PAGES = {
         socket.create_connection(server.getsockname()).close()
         ```
         """,
+    "group": "\n```python\ndef f():\n    raise ExceptionGroup('many', [ValueError(1)])\nf()\n```\n",
+    "context": """
+        ```python
+        try:
+            raise ExceptionGroup("m", [ValueError(1)])
+        except ExceptionGroup:
+            {}[1]
+        ```
+        """,
+    "debugger": "\n```python\nimport bdb\nraise bdb.BdbQuit\n```\n",
+    "interrupt": "\n```python\nraise KeyboardInterrupt\n```\n",
+    "thread": """
+        ```python
+        import threading
+
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        ```
+        """,
+    "destructor": "\n```python\nclass A:\n    def __del__(self):\n        raise ValueError('d')\n_ = A()\n_ = 1\n```\n",
+    "announced": """
+        <!--pytest.mark.xfail(raises=ExceptionGroup)-->
+        ```python
+        raise ExceptionGroup("many", [ValueError(1)])
+        ```
+
+        Next.
+
+        <!--pytest.mark.xfail(raises=SystemExit)-->
+        ```python
+        raise SystemExit(3)
+        ```
+
+        Next.
+
+        <!--pytest.mark.xfail(raises=SyntaxError)-->
+        ```python
+        compile("x = = 1", "page", "exec")
+        ```
+
+        Next.
+
+        <!--pytest.mark.xfail(raises=(ValueError, GeneratorExit))-->
+        ```python
+        raise GeneratorExit
+        ```
+
+        Next: a string that IPython would change.
+
+        ```python
+        text = """
+    + '"""'
+    + """
+        >>> f(1)
+        """
+    + '"""'
+    + """
+        print(text.strip())
+        ```
+        """,
+    "image": "\n```python\nfrom PIL import Image\n\nImage.new('RGB', (4, 4))\n```\n",
+    "formula": "\n```python\nimport numpy as np\n\nnp.polynomial.Polynomial([1, 2])\n```\n",
+    "drawing": "\n```python\nclass A:\n    def _repr_html_(self):\n        return 'x <svg></svg>'\n\n\nA()\n```\n",
+    "script": "\n```python\nclass A:\n    def _repr_html_(self):\n        return '<script>1</script>'\n\n\nA()\n```\n",
+    "again": """
+        ```python
+        import matplotlib.pyplot as plt
+
+        fig, ax = plt.subplots()
+        _ = ax.set_title("t")
+        plt.close(fig)
+        fig
+        ```
+        """,
+    "axes": """
+        ```python
+        import matplotlib.pyplot as plt
+
+        fig, ax = plt.subplots()
+        _ = ax.set_title("t")
+        ax.bar([1], [2])
+        ```
+        """,
+    "function": "\n```python\ndef f():\n    pass\n\n\nf\n```\n",
+    "module": "\n```python\nimport json\n\njson\n```\n",
+    "file": "\n```python\nimport json\n\nprint(json.__file__)\n```\n",
+    "folder": "\n```python\nfrom pathlib import Path\n\nprint(Path('x').resolve())\n```\n",
+    "cleared": "\n```python\nfrom IPython.display import clear_output\n\nclear_output()\n```\n",
+    "places": "\n```python\nprint('a/tmp/b', 'http://e.org/home/x', 1 / 2)\n```\n",
     "secrets": '\n```python\nimport os\n\nassert "BOOK_SECRET" not in os.environ\n```\n',
     "children": """
         ```python
@@ -289,6 +379,31 @@ def test_a_failure_names_the_innermost_line_of_the_page(results):
         ("greedy", 1, "of memory"),
         ("address", 1, "memory address"),
         ("network", 4, "may not use the network, and this one asks for example.org"),
+        ("group", 3, "ExceptionGroup: many (1 sub-exception)"),
+        ("context", 5, "KeyError: 1"),
+        ("debugger", 1, "BdbQuit"),
+        ("interrupt", 2, "KeyboardInterrupt"),
+        (
+            "thread",
+            1,
+            "an exception that ends nothing, in a thread, a task or a destructor: ZeroDivisionError",
+        ),
+        (
+            "destructor",
+            1,
+            "an exception that ends nothing, in a thread, a task or a destructor: ValueError: d",
+        ),
+        ("image", 1, "a value that the page cannot show: image/png, image/jpeg (<PIL.Image"),
+        ("formula", 1, "a value that the page cannot show: text/latex (Polynomial"),
+        ("drawing", 1, "a value that the page cannot show: text/html"),
+        ("script", 1, "a value that the page cannot show: text/html"),
+        ("again", 1, "the output says <Figure size 640x360 with 1 Axes>, which tells a reader nothing"),
+        ("axes", 1, "the output says <BarContainer object of 1 artists>"),
+        ("function", 1, "the output says <function __main__.f()>"),
+        ("module", 1, "the output says <module 'json' from"),
+        ("file", 1, "the output names a folder of this machine: /"),
+        ("folder", 1, "the output names a folder of this machine: /"),
+        ("cleared", 1, "the block takes back or changes what it has put out"),
         ("deprecated", 4, "DeprecationWarning: old"),
     ],
 )
@@ -298,9 +413,16 @@ def test_each_way_to_fail_is_told_by_file_and_line(results, name, line, said):
     assert said in fault.message
 
 
-@pytest.mark.parametrize("name", ["loopback", "secrets", "children", "film"])
+@pytest.mark.parametrize("name", ["loopback", "secrets", "children", "film", "places", "announced"])
 def test_what_is_allowed_passes(results, name):
     assert not results[name].failures
+
+
+def test_what_a_block_announces_is_shown_in_one_line(results):
+    shown = [outputs(results["announced"], at) for at in range(5)]
+    said = ["ExceptionGroup: many (1 sub-exception)", "SystemExit: 3"]
+    said += ["SyntaxError: invalid syntax (page, line 1)", "GeneratorExit"]
+    assert shown == [[("error", text)] for text in said] + [[("stdout", ">>> f(1)\n")]]
 
 
 def test_no_child_outlives_its_chapter(results):

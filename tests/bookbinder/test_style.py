@@ -14,15 +14,17 @@ HEAD = "---\ntitle: T\ndescription: D.\n---\n# T\n\n"
 BLOCK = "```python\nx = 1\n```\n\n"
 CONT = "<!--pytest-codeblocks:cont-->\n" + BLOCK
 SKIP = '<!--pytest.mark.skip(reason="a")-->\n'
+MARK, CODE = "<!--pytest.mark.{}-->\n", "```python\n{}\n```\n\n"
 GROUP = "".join(f"<!-- exercise: centred {part} -->\n{BLOCK}Text.\n\n" for part in ("starter", "solution"))
 # A page with the fault, by the first words of its row.
 PAGES = {
     "no front matter": "# T\n",
-    "minutes: soon": HEAD.replace("---\n#", "minutes: soon\n---\n#"),
+    "timeout: soon": HEAD.replace("---\n#", "timeout: soon\n---\n#"),
     "author: me": HEAD.replace("---\n#", "author: me\n---\n#"),
     "kind: visit": HEAD.replace("---\n#", "kind: visit\n---\n#"),
     "a typed chapter 9": HEAD + "As in chapter 9.\n",
     "a fence that says py": HEAD + "```py\nx\n```\n",
+    "a fence that says nothing": HEAD + "```\nx\n```\n",
     "a fence of tildes": HEAD + "~~~text\nx\n~~~\n",
     "a fence that says bash": HEAD + "```bash\nls\n```\n",
     "a fence without its end": HEAD + "```text\nx\n",
@@ -40,6 +42,38 @@ PAGES = {
     "play twice": HEAD + "<!-- play: a -->\n<!-- play: b -->\n" + BLOCK,
     "play above a block with": HEAD + "<!-- play: a -->\n" + SKIP + BLOCK,
     "play: cont with no play": HEAD + "<!-- play: cont -->\n" + BLOCK,
+    "a mark that names": HEAD + MARK.format("xfail(raises=np.linalg.LinAlgError)") + BLOCK,
+    "a condition that names": HEAD + MARK.format("skipif(torch, reason='a')") + BLOCK,
+    "%timeit": HEAD + CODE.format("%timeit 1"),
+    "a tab in a block": HEAD + CODE.format("if 1:\n\tpass"),
+    "display": HEAD + CODE.format("display(1)"),
+    "exit()": HEAD + CODE.format("exit()"),
+    "an import from": HEAD + CODE.format("from __future__ import annotations"),
+    "if __name__": HEAD + CODE.format("if __name__ == '__main__':\n    pass"),
+    "a name that another program": HEAD + BLOCK + CODE.format("print(x)"),
+    "time.time()": HEAD + CODE.format("import time\ntime.time()"),
+    "os.getpid()": HEAD + CODE.format("import os\nos.getpid()"),
+    "np.random.rand()": HEAD + CODE.format("import numpy as np\nnp.random.rand()"),
+    "print(id(x))": HEAD + CODE.format("x = 1\nprint(id(x))"),
+    "text indented by two": HEAD + "!!! note\n  a\n",
+    "text indented by four": HEAD + "a\n\n    b\n",
+    "a box with nothing": HEAD + "!!! note\n",
+    "a box without a blank": HEAD + "!!!note\n    a\n",
+    "a box of an unknown": HEAD + "!!! nota\n    a\n",
+    "a list without": HEAD + "a\n- b\n",
+    "a list that begins": HEAD + "2. b\n",
+    "a list of numbers": HEAD + "- a\n1. b\n",
+    "1) at the head": HEAD + "1) b\n",
+    "a text with ---": HEAD + "a\n---\n",
+    "prompts in a fence": HEAD + "```text\n>>> x\n```\n",
+    "a table without": HEAD + "a\n| b |\n| - |\n",
+    "a row with more": HEAD + "| a | b |\n| - | - |\n| 1 | 2 | 3 |\n",
+    "a footnote or": HEAD + "a[^note]\n",
+    "a word in angle": HEAD + "<eos>\n",
+    "an HTML element": HEAD + "<div>\n",
+    "<pre>": HEAD + "<pre>x</pre>\n",
+    "an image without": HEAD + "![a](https://e.org/b.png)\n",
+    "a character that": HEAD + "a\u200bb\n",
     "a block that differs": HEAD + "<!-- source: chainrule.autograd.unbroadcast -->\n" + BLOCK,
     "an exercise without a part": HEAD + GROUP,
     "an open brace": HEAD + "$$\n\\frac{1}{2\n$$\n",
@@ -76,6 +110,11 @@ RUN = {
     "one of two knobs that": "run.frames-one",
     "a value of one knob": "run.frames-gap",
     "a value with a memory address": "run.address",
+    "a value that is a picture": "run.rich",
+    "a figure or an": "run.nameless",
+    "a path of this": "run.place",
+    "an exception in a": "run.lost",
+    "an output that is": "run.redrawn",
     "a block that raises": "run.raises",
     "a block that was to raise": "run.no-raise",
     "a page that runs too long": "run.time",
@@ -90,7 +129,7 @@ def rows() -> dict[str, str]:
         (ROOT / "docs/contribute/style.md").read_text(encoding="utf-8").partition("## What the check says")[2]
     )
     cells = re.findall(r"^\| (.*?) \| (.*?) \|$", table, re.M)[2:]
-    return {what.replace("`", ""): said.replace("`", "") for what, said in cells}
+    return {what.replace("`", ""): said.replace("`", "").replace("\\", "") for what, said in cells}
 
 
 def of(row: str, table: dict) -> str:

@@ -8,10 +8,10 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from built import AXE, PAGES, SITE, file_of, read, source_of
-from sampling import sample
 
 from bookbinder import reader
 from bookbinder.chapter import load
+from sampling import sample
 
 HTML_GZ, FIRST_VISIT, REQUESTS, ELEMENTS, SHIFT = 60_000, 400_000, 25, 6_000, 0.02
 SEARCH_INDEX, FIGURE = 150_000, 20_000

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 from built import AXE, PAGES, file_of
-from sampling import sample
 from test_pages import LAST
+
+from sampling import sample
 
 CHAINED = [
     path for path in PAGES if re.search(r'data-chains="\[[^"]*\d', file_of(path).read_text(encoding="utf-8"))
