@@ -97,10 +97,15 @@ class Chapter:
     prose: list[tuple[int, str]] = field(default_factory=list)
 
     @property
-    def is_chapter(self) -> bool:
-        """Whether the page must be complete by the anatomy of a chapter."""
+    def in_part(self) -> bool:
+        """Whether the page belongs to a part of the course: it is a chapter, or an excursion from one."""
         parts = Path(self.path).parts
         return any(part in PARTS for part in parts[:-1]) and parts[-1] != "index.md"
+
+    @property
+    def is_chapter(self) -> bool:
+        """Whether the page has a number, and must be complete by the anatomy of a chapter."""
+        return self.in_part and self.meta.get("kind") != "excursion"
 
     @property
     def is_lab(self) -> bool:
@@ -219,10 +224,12 @@ def _read_meta(chapter: Chapter, source: str) -> None:
             chapter.fault("page.field-wrong", line, name=name, value=value, form=FIELDS[name][0])
 
 
-def _is(value, kind: str, least: int = 0, most: int = 0) -> bool:
+def _is(value, kind: str, least: int | str = 0, most: int = 0) -> bool:
     """Whether a value of the front matter is of a kind of fields.toml."""
     if kind == "texts":
         return isinstance(value, list) and least <= len(value) <= most and {*map(type, value)} <= {str}
+    if kind == "word":
+        return value == least
     if kind == "number":
         return type(value) is int and least <= value <= most  # not a bool, which is an int
     return kind == "any" or isinstance(value, bool if kind == "bool" else str) and str(value).strip() != ""

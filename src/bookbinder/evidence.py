@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bookbinder import cache
+from bookbinder import cache, course
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import Maths
 from bookbinder.page import PageError
@@ -48,7 +48,7 @@ def faults(chapter: Chapter, shown: str | None, docs: Path = Path("docs")) -> li
         shown: All text that its blocks put out (see `outputs`), or None: then only symbols are checked.
         docs: Folder of the pages.
     """
-    if chapter.faults or not (chapter.is_chapter or _is_first(chapter, docs)):
+    if chapter.faults or not (chapter.in_part or _is_first(chapter, docs)):
         return []
     found = [] if shown is None else _numbers(chapter, shown)
     table = docs / NOTATION
@@ -67,9 +67,9 @@ def _numbers(chapter: Chapter, text: str) -> list[PageError]:
         for n in _NUMBER.findall(_ascii("\n".join([text, *(b.code for b in chapter.blocks)])))
     ]
     lines, rows = chapter.text.split("\n"), _without_formulas(chapter)
-    found = []
+    found, listed = [], course.map_lines(chapter)
     for n, _ in chapter.prose:
-        if _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
+        if n in listed or _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
             continue
         row = _PLACE.sub(" ", CODE_SPAN.sub(" ", rows[n - 1]))
         for said in _NUMBER.finditer(_ascii(row)):

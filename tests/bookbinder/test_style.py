@@ -21,6 +21,8 @@ PAGES = {
     "no front matter": "# T\n",
     "timeout: soon": HEAD.replace("---\n#", "timeout: soon\n---\n#"),
     "author: me": HEAD.replace("---\n#", "author: me\n---\n#"),
+    "kind: visit": HEAD.replace("---\n#", "kind: visit\n---\n#"),
+    "a typed chapter 9": HEAD + "As in chapter 9.\n",
     "a fence that says py": HEAD + "```py\nx\n```\n",
     "a fence that says nothing": HEAD + "```\nx\n```\n",
     "a fence of tildes": HEAD + "~~~text\nx\n~~~\n",
@@ -80,8 +82,21 @@ PAGES = {
     "a link to a page": HEAD + "[a](gone.md)\n",
     "a link to a heading": HEAD + "[a](#heading)\n",
 }
-# What only a run can tell, and the rule that says it; the tests of runner, frames and exercises provoke these.
+# What only a run or the whole book can tell, and the rule that says it; the tests of runner, frames, exercises, course
+# and addresses provoke these.
 RUN = {
+    "a page of a part that no list has": "page.unlisted",
+    "an excursion in the list": "page.excursion",
+    "a link chapter to a page": "page.no-number",
+    "a map that is not": "page.map",
+    "a chapter in the list that is not": "course.no-page",
+    "a chapter in the list that is planned": "course.written",
+    "a chapter twice in the list": "course.twice",
+    "an old address that is none": "address.still",
+    "an old anchor whose page": "address.half",
+    "an old address that leads nowhere": "address.nowhere",
+    "an old address that leads to an old": "address.chain",
+    "an old address that leads to itself": "address.loop",
     "a starter or wrong answer that passes": "exercise.passes",
     "a solution that fails": "exercise.fails",
     "a starter that raises": "exercise.starter",
