@@ -42,9 +42,11 @@ _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
 CODE_SPAN = re.compile(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)")
-# What a mark may name: the tests read it beside the page, not in it.
+# What a mark may name: the tests read it beside the page, not in it; an interrupt ends them.
 _ERRORS = "|".join(
-    n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)
+    n
+    for n, v in vars(builtins).items()
+    if isinstance(v, type) and issubclass(v, BaseException) and n != "KeyboardInterrupt"
 )
 _RAISES = rf"(?:{_ERRORS})|\((?:(?:{_ERRORS})(?:, ?|,?(?=\))))+\)"
 _SEEN = {*dir(builtins), "sys", "pytest"}
