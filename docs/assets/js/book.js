@@ -70,11 +70,11 @@ document$.subscribe(() => {
   };
   const sizes = new ResizeObserver(entries => entries.forEach(entry => stop(entry.target)));
   const mend = () => {
-    for (const box of root.querySelectorAll(".md-typeset__scrollwrap, .arithmatex, .book-output > :not(figure, p, .book-film), .book-frame > pre")) {
+    for (const box of root.querySelectorAll(".md-typeset__scrollwrap, .arithmatex, .book-output > :not(figure, p, .book-film), .book-frame > pre, :is(.tabbed-block, .book-fold) .highlight code")) {
       if (seen.has(box)) continue;
       seen.add(box);
       box.setAttribute("role", "group");
-      if (!box.ariaLabel) box.ariaLabel = "Table";
+      if (!box.ariaLabel) box.ariaLabel = box.localName === "code" ? "Code" : "Table";
       sizes.observe(box);
       stop(box);
     }
