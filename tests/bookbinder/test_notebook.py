@@ -482,9 +482,7 @@ def test_numbers_of_chapters(tmp_path, monkeypatch):
     (tmp_path / "course.toml").write_text(f'[[part]]\nfolder = "learning"\nchapters = [{rows}]\n')
     (tmp_path / "docs/learning").mkdir(parents=True)
     (tmp_path / "docs/learning/b.md").write_text(HEAD.replace("T\n", "Second\n"))
-    front = HEAD.replace(
-        "---\n#", "objectives: [a, b, c]\nneeds: [learning/b.md, learning/c.md]\n---\n#"
-    )
+    front = HEAD.replace("---\n#", "objectives: [a, b, c]\nneeds: [learning/b.md, learning/c.md]\n---\n#")
     body = "[Chapter](b.md), [chapter](c.md), [the next](b.md)."
     nb = export(body, head=front, listed=course.of(tmp_path / "docs"), **SITE)
     there = "https://x.org/book/learning/b/"
