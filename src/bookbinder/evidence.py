@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-from bookbinder import cache
+from bookbinder import cache, course
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import Maths
 from bookbinder.page import PageError
+from bookbinder.predict import bare
 
 NOTATION = Path("reference", "notation.md")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[,_]\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)", re.I)
@@ -48,7 +49,7 @@ def faults(chapter: Chapter, shown: str | None, docs: Path = Path("docs")) -> li
         shown: All text that its blocks put out (see `outputs`), or None: then only symbols are checked.
         docs: Folder of the pages.
     """
-    if chapter.faults or not (chapter.is_chapter or _is_first(chapter, docs)):
+    if chapter.faults or not (chapter.in_part or _is_first(chapter, docs)):
         return []
     found = [] if shown is None else _numbers(chapter, shown)
     table = docs / NOTATION
@@ -67,11 +68,14 @@ def _numbers(chapter: Chapter, text: str) -> list[PageError]:
         for n in _NUMBER.findall(_ascii("\n".join([text, *(b.code for b in chapter.blocks)])))
     ]
     lines, rows = chapter.text.split("\n"), _without_formulas(chapter)
-    found = []
+    found, listed = [], course.map_lines(chapter)
+    choices = {choice.line: choice for asked in chapter.questions() for choice in asked.choices}
     for n, _ in chapter.prose:
-        if _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
+        exempt = n in listed or n in choices and not choices[n].right  # a wrong choice says what is not so
+        if exempt or _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
             continue
-        row = _PLACE.sub(" ", CODE_SPAN.sub(" ", rows[n - 1]))
+        row = bare(rows[n - 1]) if n in choices else rows[n - 1]
+        row = _PLACE.sub(" ", CODE_SPAN.sub(" ", row))
         for said in _NUMBER.finditer(_ascii(row)):
             if not _supported(_plain(said[0]), row[said.end() :].lstrip()[:1] == "%", shown):
                 message = f"no output or code of this page shows the number {said[0]}"

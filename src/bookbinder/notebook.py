@@ -18,9 +18,11 @@ from nbformat import v4
 
 from bookbinder import cache, code, exercises
 from bookbinder.chapter import Block, Chapter
+from bookbinder.course import WORD, Course
 from bookbinder.length import length
 from bookbinder.math import REFERENCE, TOKEN, inside
 from bookbinder.page import ELSEWHERE, front_matter_lines, table
+from bookbinder.predict import Prediction
 
 _BOX = re.compile(r'^(\s*)((?:!!!|\?\?\?\+?)(?=\s+\w)|===[+!]?(?=\s+"))\s+([\w -]*?)(?:\s*"(.*)")?\s*$')
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
@@ -39,7 +41,13 @@ _PAPER = '<rect width="100%" height="100%" fill="#ffffff"/>'
 
 
 def export(
-    chapter: Chapter, data: dict | None, *, site_url: str = "", page_url: str = "", wheel: str = ""
+    chapter: Chapter,
+    data: dict | None,
+    *,
+    site_url: str = "",
+    page_url: str = "",
+    wheel: str = "",
+    listed: Course | None = None,
 ) -> nbformat.NotebookNode:
     """Notebook of a chapter.
 
@@ -49,12 +57,13 @@ def export(
         site_url: Address of the site. Without it relative links become plain text.
         page_url: Address of the page below the site, such as learning/derivatives-and-descent/.
         wheel: File name of chainrule's wheel in dist/ of the site.
+        listed: The course, which knows the numbers of chapters; without it there are none.
 
     Returns:
         A valid notebook of format 4.5; the id of a cell names the line of the page where it begins.
     """
     site = site_url and site_url.rstrip("/") + "/"
-    cells = _Writer(chapter, data, site, page_url).cells
+    cells = _Writer(chapter, data, site, page_url, listed or Course()).cells
     cells[1:1] = setup_cells([block.code for block in chapter.blocks], site, wheel)
     metadata = {"language_info": {"name": "python"}, "colab": {"provenance": [], "toc_visible": True}}
     metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -96,6 +105,15 @@ def _source(block: Block, names: list[str]) -> str:
     return head + _DATA["wraps"][kind].format(**words).strip("\n")
 
 
+def _question(asked: Prediction) -> list[tuple[int, str]]:
+    """A question as lines of text: its choices without ticks, the reasons in a closed box."""
+    rows = [*asked.question, "", *(f"- {choice.text}" for choice in asked.choices)]
+    rows += ["", "<details><summary>What is right, and why</summary>", ""]
+    said = ("**Yes.**" if choice.right else "**No.**" for choice in asked.choices)
+    rows += [f"- {c.text} {yes} {c.reason}".rstrip() for c, yes in zip(asked.choices, said, strict=True)]
+    return [(asked.first, asked.indent + row if row else "") for row in [*rows, "", "</details>", ""]]
+
+
 def _indent(code: str) -> str:
     """Code moved right by four spaces, but for lines that begin inside a string."""
     strings = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Constant | ast.JoinedStr)]
@@ -129,8 +147,9 @@ def _output(shown: dict, count: int) -> nbformat.NotebookNode:
 class _Writer:
     """Walks the lines of a page and collects cells; `texts` holds (line, text) of the text cell that grows."""
 
-    def __init__(self, chapter: Chapter, data: dict | None, site: str, page_url: str):
-        self.chapter, self.data, self.site = chapter, data, site
+    def __init__(self, chapter: Chapter, data: dict | None, site: str, page_url: str, listed: Course):
+        self.chapter, self.data, self.site, self.course = chapter, data, site, listed
+        self.page = listed.page_of(chapter)
         self.here = urljoin(site, page_url)
         nested = page_url.strip("/") and Path(chapter.path).stem != "index"
         self.folder = urljoin(self.here, "..") if nested else self.here
@@ -151,10 +170,13 @@ class _Writer:
         self._text(body)  # once for the labels: a reference may stand before its equation
         self.number = 0
         rows = list(enumerate(body.split("\n"), start + 1))
+        for asked in reversed(chapter.questions()):
+            rows[asked.first - start - 1 : asked.end - start] = _question(asked)
         while len(rows) > 1 and not rows[0][1].strip():
             rows.pop(0)
         titled = rows[0][1].startswith("# ")
-        title = rows.pop(0)[1] if titled else f"# {chapter.meta.get('title', 'Notebook')}"
+        title = rows.pop(0)[1][2:] if titled else chapter.meta.get("title", "Notebook")
+        title = f"# {number} {title}" if (number := listed.number(self.page)) else f"# {title}"
         self.cells = [v4.new_markdown_cell(self._text(f"{title}\n\n{self._about()}").strip(), id="title")]
         self._walk(rows, str)
         self._end_text()
@@ -164,10 +186,18 @@ class _Writer:
         meta = {"description": "", "objectives": [], "needs": [], **self.chapter.meta}
         parts = [f"*{meta['description']}*"] if meta["description"] else []
         if goals := "\n".join(f"- {goal}" for goal in meta["objectives"]):
-            needs = [Path(need).stem.replace("-", " ").capitalize() for need in meta["needs"]] or ["nothing"]
+            needs = [self._need(need) for need in meta["needs"]] or ["nothing"]
             facts = f"About {length(self.chapter).time}. Needs: {', '.join(needs)}."
             parts += [f"After this page you can\n\n{goals}", facts]
         return "\n\n".join([*parts, f"[This page in the book]({self.here})" if self.site else ""])
+
+    def _need(self, need: str) -> str:
+        """Number and title of a page that is needed, as a link where it can be one."""
+        label = self.course.label(need)
+        there = self.site and (self.course.docs / need).is_file()
+        return (
+            f"[{label}]({urljoin(self.site, re.sub(r'.md$', '/', _INDEX.sub('', need)))})" if there else label
+        )
 
     def _end_text(self) -> None:
         if self.texts:
@@ -245,11 +275,12 @@ class _Writer:
         cell = v4.new_code_cell(_source(block, names), id=f"line-{block.line}")
         for name in self.back.get(block.line, ()):
             cell.source += f"\n\ndel {name}  # the cells above need Python's own"
-        if self.closed:
-            cell.source = f"#@title {self.closed}\n{cell.source}"
+        if title := re.sub(r"[`*$]", "", block.fold) or self.closed:
+            cell.source = f"#@title {title}\n{cell.source}"
             cell.metadata.update(_FOLDED)
         at = self.chapter.blocks.index(block)
-        slot = self.data["blocks"][at] if self.data and not block.exercise else {}
+        # The reader runs the block that answers a question.
+        slot = self.data["blocks"][at] if self.data and not (block.exercise or block.predicts) else {}
         if slot.get("state") in ("run", "raised"):
             cell.execution_count = at + 1
             cell.outputs = [_output(shown, at + 1) for shown in slot["outputs"]]
@@ -307,6 +338,9 @@ class _Writer:
     def _link(self, match: re.Match) -> str:
         """A link or image with its whole address; plain text where that is not known."""
         image, text, url = match[1], _LINK.sub(self._link, match[2]), self._url(match[3])
+        chapter = self.course.linked(self.page, match[3]) if WORD.fullmatch(text) else None
+        if chapter:
+            text, url = f"{text} {chapter.number}", "" if chapter.planned else url
         return f"{image}[{text}]({url})" if url else f"*{text}*" if image else text
 
     def _url(self, url: str) -> str:

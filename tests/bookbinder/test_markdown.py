@@ -7,7 +7,7 @@ from html import unescape
 import markdown
 import pytest
 
-from bookbinder import cache, runner
+from bookbinder import cache, course, runner
 from bookbinder.chapter import load
 from bookbinder.markdown import html, makeExtension, prune, publish
 from bookbinder.page import PageError, set_page
@@ -220,3 +220,138 @@ def test_figures_are_written_by_content_and_pruned(tmp_path, own_cache):
 def test_boxes_that_scroll_are_named_and_reachable(kind, name):
     assert f'tabindex="0" role="group" aria-label="{name}">1</pre>' in html.box(kind, "1")
     assert 'tabindex="0" role="group" aria-label="Output"><b>1</b></div>' in html.box("html", "<b>1</b>")
+
+
+LIST = """[[part]]
+folder = "part"
+chapters = ["part/page.md", { planned = "To come", page = "part/to-come.md" }]
+
+[redirects]
+"part/page/#was" = "part/page/#is"
+"part/page/#went" = "#h"
+"""
+NUMBERED = """---
+title: T
+description: D.
+needs: [part/page.md, part/to-come.md, index.md]
+---
+# T
+
+[chapter](page.md), [Chapter][c], [chapter](to-come.md#a),
+[chapter](index.md), [**chapter**](page.md), `[chapter](page.md)`
+
+## Is
+
+[c]: page.md
+"""
+
+
+@pytest.fixture
+def numbered(convert, tmp_path, monkeypatch):
+    """A page of a book with a list of chapters."""
+    monkeypatch.setattr(course, "PARTS", ("part",))
+    (tmp_path / "course.toml").write_text(LIST)
+    file = tmp_path / "docs/part/page.md"
+    file.write_text(NUMBERED)
+    set_page(file, NUMBERED)
+    return markdown.markdown(NUMBERED.split("---\n", 2)[2], extensions=["toc", makeExtension()])
+
+
+def test_numbers_stand_in_heading_header_and_links(numbered):
+    assert '<h1 id="t">1 T</h1>' in numbered
+    assert "Chapter 1 of 2, in part I" in numbered
+    links = numbered.partition("<p><a")[2].partition("</p>")[0]
+    assert links == (
+        ' class="book-kept" href="page.md">chapter 1</a>, <a class="book-kept" href="page.md">Chapter 1</a>, '
+        '<span class="book-kept">chapter 2</span>,\n<a href="index.md">chapter</a>, '
+        '<a href="page.md"><strong>chapter</strong></a>, <code>[chapter](page.md)</code>'
+    )
+    needs = re.search("Needs:(.*?)</p>", numbered)[1]
+    assert needs == ' <a href="../../part/page/">1 T</a>, 2 To come, <a href="../../">Home page</a>'
+
+
+def test_old_anchors_stand_beside_new_ones_or_say_where_their_text_is(numbered):
+    assert '<h2 id="is"><span id="was"></span>Is</h2>' in numbered
+    note = re.search('<p class="book-moved" id="went"[^>]*>(.*?)</p>', numbered)[1]
+    assert note == 'This section is now in <a href="../../#h">Home page</a>.'
+
+
+ASKED = """---
+title: T
+description: D.
+---
+# T
+
+<!-- predict: way -->
+
+**Where does $x$ go?** Think of [it](page.md).
+
+- [ ] Up to 720. <!-- x > 1 --> It has `no` reason.
+- [x] Down. <!-- x < 1 --> So says $y$.
+
+Look.
+
+- An item.
+
+    <!-- fold: shows "x" & more -->
+    ```python
+    print(2)
+    ```
+
+    <!-- slide -->
+
+    $x$ went **down**
+    to two.
+
+Open.
+"""
+
+
+def test_folded_code_is_closed_and_its_output_open(convert):
+    page = convert(
+        [{"kind": "stdout", "text": "2"}],
+        page=ASKED.replace("<!-- predict", "<!-- ask").partition("**W")[0] + ASKED.partition("Look.\n")[2],
+    )
+    head, _, rest = page.partition(
+        '<details class="book-fold"><summary>shows &#34;x&#34; &amp; more</summary>'
+    )
+    code, _, below = rest.partition("</details>")
+    assert "An item." in head and "highlight" in code and "book-stdout" not in code and "fold:" not in page
+    assert (
+        below.lstrip().startswith('<section class="book-output" data-search-exclude><pre')
+        and "</li>" in below
+    )
+    assert "book-waits" not in page
+
+
+def test_a_question_is_a_list_without_what_is_behind_it(convert):
+    inside = ASKED.replace("- An item.\n\n", "").replace("\n    ", "\n")
+    page = convert([{"kind": "stdout", "text": "2"}], page=inside)
+    open_, shut = (
+        '<div class="book-predict" id="predict-way" data-predict="way" data-right="1">',
+        "</details></div>",
+    )
+    box = page.partition(open_)[2].partition(shut)[0]
+    asked, reasons = box.split('<details class="book-reasons" data-search-exclude>')
+    assert [re.sub("<[^>]*>", "", li) for li in re.findall("<li>(.*?)</li>", asked)] == [
+        "Up to 720.",
+        "Down.",
+    ]
+    said = [re.sub("<(?!/?code)[^>]*>", "", li) for li in re.findall("<li>(.*?)</li>", reasons)]
+    assert said == ["Up to 720. No. It has <code>no</code> reason.", "Down. Yes. So says $y$."]
+    for hidden in ("x &gt; 1", "x > 1", "[x]", "[ ]", "<!-- predict", "<!--predict"):
+        assert hidden not in page
+    waits = 'data-answers="way" data-search-exclude'
+    assert f'<section class="book-output book-waits" {waits}><p class="book-sealed">' in page
+    assert f'<p class="book-waits" {waits}="">$x$ went <strong>down</strong>\nto two.</p>' in page
+    assert "<p>Open.</p>" in page and page.count("book-waits") == 2 and "<!-- slide -->" in page
+
+
+@pytest.mark.parametrize(
+    "below", ["## A heading", "- a list", "```python\nprint(3)\n```", "| a |\n| - |", "!!! note\n    a"]
+)
+def test_only_a_paragraph_waits_with_the_output(convert, below):
+    page = (
+        ASKED.replace("- An item.\n\n", "").replace("\n    ", "\n").partition("<!-- slide")[0] + below + "\n"
+    )
+    assert convert([{"kind": "stdout", "text": "2"}], page=page).count("book-waits") == 1

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import v4
 
-from bookbinder import cache, chapter, notebook, runner, workbook
+from bookbinder import cache, chapter, course, notebook, runner, workbook
 
 HEAD = "---\ntitle: T\ndescription: What it is.\n---\n# T\n\n"
 SITE = {
@@ -512,3 +512,21 @@ def test_run_all_reaches_the_end():
         plain(outputs[said.left_out]) == ["left out here: needs a module\n"] and stored[said.left_out] == []
     )
     assert plain(outputs[said.check]) == ["not yet: fill `x`\n"]
+
+
+def test_numbers_of_chapters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = '"learning/page.md", "learning/b.md", { planned = "To come", page = "learning/c.md" }'
+    (tmp_path / "course.toml").write_text(f'[[part]]\nfolder = "learning"\nchapters = [{rows}]\n')
+    (tmp_path / "docs/learning").mkdir(parents=True)
+    (tmp_path / "docs/learning/b.md").write_text(HEAD.replace("T\n", "Second\n"))
+    front = HEAD.replace("---\n#", "objectives: [a, b, c]\nneeds: [learning/b.md, learning/c.md]\n---\n#")
+    body = "[Chapter](b.md), [chapter](c.md), [the next](b.md)."
+    nb = export(body, head=front, listed=course.of(tmp_path / "docs"), **SITE)
+    there = "https://x.org/book/learning/b/"
+    assert nb.cells[0].source.startswith("# 1 T\n")
+    assert f"Needs: [2 Second]({there}), 3 To come." in nb.cells[0].source
+    assert nb.cells[1].source == f"[Chapter 2]({there}), chapter 3, [the next]({there})."
+    plain = export(body, head=front, listed=course.of(tmp_path / "docs"))
+    assert "Needs: 2 Second, 3 To come." in plain.cells[0].source
+    assert plain.cells[1].source == "Chapter 2, chapter 3, the next."

@@ -38,7 +38,7 @@ def build(folder: Path, surroundings: dict[str, str]) -> dict[str, str]:
     folder.mkdir(parents=True)
     for name in ("src", "overrides"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "DATA.md"):
+    for name in ("course.toml", "pyproject.toml", "README.md", "LICENSE", "DATA.md"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("figures", "labs", "api"))
     pages = (folder / "docs").rglob("*.md")

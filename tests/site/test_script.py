@@ -1,4 +1,4 @@
-"""What book.js and slides.js add to a page: copying, slides, sliders of frames, and the memory of what was read."""
+"""What book.js and slides.js add to a page: copying, slides, sliders, questions, and the memory of what was read."""
 
 import json
 import os
@@ -17,6 +17,8 @@ CHAINED = [
 ]
 DECKS = [path for path in PAGES if "<!-- slide" in file_of(path).read_text(encoding="utf-8")]
 FILMS = [path for path in PAGES if 'class="book-film"' in file_of(path).read_text(encoding="utf-8")]
+ASKED = [path for path in PAGES if 'class="book-predict"' in file_of(path).read_text(encoding="utf-8")]
+FOLDED = [path for path in PAGES if 'class="book-fold"' in file_of(path).read_text(encoding="utf-8")]
 
 
 # What is copied is compared with the source on every page (test_pages.py), and that runs in the tests of blocks.
@@ -74,6 +76,11 @@ def test_slides_turn_by_keys_fit_the_screen_and_print(visit, axe, path):
     shown = page.locator(".book-slide--shown")
     assert count >= 3 and shown.locator("h1").is_visible()
     for n in range(2, count + 1):
+        if shown.locator(".book-waits:not(.book-open)").count():  # what answers a question opens first
+            assert shown.locator(".book-sealed").first.is_visible()
+            page.keyboard.press("ArrowRight")
+            assert shown.locator(".book-waits:not(.book-open)").count() == 0
+            assert all(part.is_visible() for part in shown.locator(".book-waits > :not(.book-sealed)").all())
         page.keyboard.press("ArrowRight")
         assert deck.locator(".book-deck-bar output").inner_text() == f"{n} / {count}"
         over = shown.evaluate("e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]")
@@ -128,7 +135,7 @@ def turned(film) -> list[str]:
 @pytest.mark.parametrize("path", FILMS)
 def test_keys_turn_through_every_frame_and_nothing_moves(visit, path):
     page = visit.open(path, width=375)
-    for film in page.locator(".book-film").all():
+    for film in page.locator(".book-film:not(.book-waits *)").all():
         box = film.locator("xpath=..")
         height, moved = box.bounding_box()["height"], page.evaluate("book.shift")
         titles = turned(film)
@@ -169,7 +176,7 @@ def test_play_runs_to_the_end_of_the_first_knob(visit):
     page = visit.page
     page.emulate_media(reduced_motion="no-preference")
     page = visit.open(FILMS[0])
-    film = page.locator(".book-film").first
+    film = page.locator(".book-film:not(.book-waits *)").first
     button, slider = film.get_by_role("button"), film.get_by_role("slider").first
     button.click()
     assert button.inner_text() == "Stop"
@@ -192,3 +199,131 @@ def test_what_was_read_is_remembered(visit):
     assert visit.faults() == [] and page.context.cookies() == []
     page.locator(".book-continue").click()
     page.wait_for_url(f"**{path}")
+
+
+QUESTIONS = ".book-predict:not(details *, .tabbed-block *)"
+
+
+def waiting(page, name: str) -> list[bool]:
+    """Whether each part that waits for the answer to a question can be seen: outputs and a paragraph."""
+    parts = page.locator(f"[data-answers={name}] > :not(.book-sealed), p[data-answers={name}]")
+    return [part.is_visible() for part in parts.all() if not part.locator(".book-frame").count()]
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_a_choice_opens_the_output_and_says_whether_it_is_right(visit, axe, path):
+    page = visit.open(path, width=375)
+    for box in page.locator(QUESTIONS).all():
+        name, right = box.get_attribute("data-predict"), int(box.get_attribute("data-right"))
+        group, status = box.get_by_role("group"), box.get_by_role("status")
+        buttons = group.get_by_role("button").all()
+        assert 2 <= len(buttons) <= 4 and group.locator("legend").is_visible() and status.inner_text() == ""
+        assert not any(waiting(page, name)) and not box.locator(".book-reasons").is_visible()
+        assert page.locator(f"[data-answers={name}] .book-sealed").is_visible()
+        for at in [n for n in range(len(buttons)) if n != right] + [right]:
+            buttons[at].focus()
+            page.keyboard.press("Enter" if at != right else "Space")
+            assert all(waiting(page, name)) and status.inner_text().startswith(
+                "Yes." if at == right else "No."
+            )
+            pressed = [button.get_attribute("aria-pressed") for button in buttons]
+            assert pressed == [str(n == at).lower() for n in range(len(buttons))]
+            assert buttons[at].evaluate("e => e === document.activeElement")
+            reason = box.locator(".book-reasons li").nth(at).text_content()
+            assert reason.endswith(status.text_content()) and (at == right or len(status.text_content()) > 4)
+        assert not page.locator(f"[data-answers={name}] .book-sealed").is_visible()
+    page.evaluate(axe)
+    assert page.evaluate(AXE) == [] and visit.faults() == []
+
+
+def test_a_choice_is_remembered_for_the_visit_and_no_longer(visit, browsers, server):
+    path = ASKED[0]
+    page = visit.open(path)
+    box = page.locator(QUESTIONS).first
+    name = box.get_attribute("data-predict")
+    box.get_by_role("button").first.click()
+    said = box.get_by_role("status").inner_text()
+    page.locator("a.md-logo:visible, .md-header a.md-logo").first.click()
+    page.wait_for_url(lambda url: path not in url)
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('.book-predict [aria-pressed=true]')")
+    assert page.locator(QUESTIONS).first.get_by_role("status").inner_text() == said and all(
+        waiting(page, name)
+    )
+    page = visit.open(path)
+    assert page.locator(QUESTIONS).first.get_by_role("status").inner_text() == said
+    assert page.evaluate("book.shift") <= 0.02 and visit.faults() == []
+    other = browsers.running().new_page()
+    other.goto(server.url + path)
+    other.locator(".book-predict fieldset").first.wait_for()
+    assert not any(waiting(other, name)) and other.locator("[aria-pressed=true]").count() == 0
+    other.close()
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_without_a_script_a_question_is_a_list_and_its_output_stands_open(browsers, server, path):
+    page = browsers.running().new_page(java_script_enabled=False)
+    page.goto(server.url + path)
+    for box in page.locator(QUESTIONS).all():
+        assert box.locator("button, fieldset").count() == 0 and all(
+            waiting(page, box.get_attribute("data-predict"))
+        )
+        assert all(choice.is_visible() for choice in box.locator("> ul > li").all())
+        reasons = box.locator(".book-reasons")
+        assert reasons.is_visible() and not reasons.locator("li").first.is_visible()
+        reasons.locator("summary").click()
+        assert reasons.locator("li").first.is_visible()
+    assert not any(note.is_visible() for note in page.locator(".book-sealed").all())
+    page.close()
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_a_question_is_printed_with_its_reasons_and_its_output(visit, path):
+    page = visit.open(path)
+    page.locator(QUESTIONS).first.get_by_role("button").first.click()
+    page.emulate_media(media="print")
+    for box in page.locator(QUESTIONS).all():
+        assert all(waiting(page, box.get_attribute("data-predict"))) and box.locator("legend").is_visible()
+        assert all(choice.is_visible() for choice in box.locator("fieldset li").all())
+        assert box.locator(".book-reasons").is_visible() and not box.locator(".book-verdict").is_visible()
+    assert not any(note.is_visible() for note in page.locator(".book-sealed").all())
+
+
+def test_the_search_knows_no_answer(site):
+    index = json.loads((site / "search/search_index.json").read_text(encoding="utf-8"))["docs"]
+    for path in ASKED:
+        html = file_of(path).read_text(encoding="utf-8")
+        told = [doc["text"] for doc in index if doc["location"].startswith(path.lstrip("/"))]
+        told = [
+            re.sub("<pre.*?</pre>", "", text, flags=re.S) for text in told
+        ]  # the style page shows its source
+        plain = " ".join(re.sub(r"<[^>]*>|\s", "", text) for text in told)
+        for reasons in re.findall('<details class="book-reasons".*?</details>', html, re.S):
+            for said in re.findall(r"</span> (.*?)</li>", reasons, re.S):
+                reason = re.sub(r"<[^>]*>|\s", "", said).removeprefix("No.").removeprefix("Yes.")
+                assert not reason or reason not in plain
+        for closed in re.findall(r'<p class="book-waits".*?>(.*?)</p>', html, re.S):
+            assert re.sub(r"<[^>]*>|\s", "", closed) not in plain
+        asked = re.findall(r'<div class="book-predict"[^>]*>\s*<p>(.*?)</p>', html, re.S)
+        assert asked and all(
+            re.sub(r"<[^>]*>|\s", "", text)[:20] in plain for text in asked if "<math" not in text
+        )
+
+
+@pytest.mark.parametrize("path", FOLDED)
+def test_folded_code_opens_by_keyboard_and_is_copied_closed(visit, path):
+    page = visit.open(path)
+    for fold in page.locator(".book-fold:not(details:not(.book-fold) *, .tabbed-block *)").all():
+        code, summary = fold.locator("code").first, fold.locator("summary")
+        assert not code.is_visible()
+        summary.focus()
+        page.keyboard.press("Enter")
+        assert code.is_visible()
+        box = fold.locator(".md-code__nav").first
+        box.get_by_role("button", name="Copy to clipboard").click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied.strip() == code.text_content().strip()
+        page.keyboard.press("Escape")
+        summary.click()
+        assert not code.is_visible()
+    assert visit.faults() == []
