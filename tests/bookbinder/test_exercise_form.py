@@ -83,6 +83,10 @@ CHANGES = {
     "one hint of another name": ('"Hint"', '"A hint"', 5, "exercise a has the hints 'A hint'"),
     "hints without numbers": (HINT, HINT * 2, 5, "exercise a has the hints 'Hint', 'Hint'"),
     "an open solution": ("??? success", "!!! success", 20, "exercise a has no solution in a closed box"),
+    "a solution elsewhere": (
+        '??? success "Solution"\n', '??? success "Solution"\n        Here.\n\n    ??? note "There"\n', 23,
+        "exercise a has no solution in a closed box"
+    ),
     "no box": ("!!! exercise", "!!! note", 5, "exercise a stands in no box of its own"),
     "an empty starter": (
         "x = ...", "x = 1", 5, "the starter of exercise a leaves nothing that can be told to be blank"
