@@ -107,7 +107,7 @@ PAGES = {
     "a link to a page": HEAD + "[a](gone.md)\n",
     "a link to a heading": HEAD + "[a](#heading)\n",
 }
-# What only a run or the whole book can tell, and the rule that says it; the tests of the module that finds it provoke it.
+# What only a run or the whole book can tell, and the rule that says it; tests of the modules that find it provoke it.
 RUN = {
     "a page of a part that no list has": "page.unlisted",
     "an excursion in the list": "page.excursion",
