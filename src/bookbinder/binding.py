@@ -16,7 +16,8 @@ from bookbinder.page import PageError
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]  # the checkout: the binder is always installed editable
 # What shapes a notebook.
-_EXPORTER = [HERE / name for name in "notebook.py notebook.toml math.py page.py course.py predict.py".split()]
+_SHAPING = "notebook.py notebook.toml workbook.py exercises.py code.py math.py page.py course.py predict.py"
+_EXPORTER = [HERE / name for name in _SHAPING.split()]
 
 
 @dataclass

@@ -7,7 +7,7 @@ page that keeps all rules is a fault there.
 import re
 from pathlib import Path
 
-from bookbinder import length
+from bookbinder import exercise_form, length
 from bookbinder.chapter import CODE_SPAN, Chapter
 from bookbinder.page import PageError, front_matter_lines
 
@@ -23,7 +23,7 @@ def is_old(chapter: Chapter) -> bool:
 
 def faults(chapter: Chapter, docs: Path) -> list[PageError]:
     """What keeps a page from the form of a chapter, whether or not it is on the list."""
-    return _typed_numbers(chapter) + length.faults(chapter)
+    return _typed_numbers(chapter) + length.faults(chapter) + exercise_form.faults(chapter)
 
 
 def _typed_numbers(chapter: Chapter) -> list[PageError]:

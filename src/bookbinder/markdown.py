@@ -257,7 +257,8 @@ def _proved(chapter: Chapter, data: dict) -> str:
         return ""
     pairs = zip(chapter.blocks, data["blocks"], strict=True)
     states = [slot["state"] for block, slot in pairs if not block.exercise]
-    skipped, drills = states.count("skipped"), len(exercises.groups(chapter))
+    skipped = states.count("skipped")
+    drills = sum(not exercise.in_words for exercise in exercises.groups(chapter))
     ran = len(states) - skipped
     facts = [f"{ran} block{'s' * (ran != 1)} run", f"{skipped} skipped"]
     facts += [f"{drills} exercise{'s' * (drills > 1)} checked"] if drills else []

@@ -2,7 +2,8 @@
 
 Text cells hold what those tools render: formulas in dollars with their numbers written out, boxes as quotes, tabs
 as headed sections, links with their whole address. A code cell holds its block unchanged, but for blocks that may
-be left out, that raise, or that check an exercise: these are wrapped, so that "Run all" reaches the end.
+be left out, that raise, or that check an exercise: these are wrapped, so that "Run all" reaches the end. A cell of an
+exercise begins with its name and part, and what it binds stays in the exercise (see workbook.py).
 """
 
 import ast
@@ -15,7 +16,7 @@ from urllib.parse import urljoin
 import nbformat
 from nbformat import v4
 
-from bookbinder import cache
+from bookbinder import cache, code, exercises
 from bookbinder.chapter import Block, Chapter
 from bookbinder.course import WORD, Course
 from bookbinder.length import length
@@ -33,7 +34,9 @@ _ADDRESS = re.compile(r'(?<=\bhref=")[^"]+|(?<=\bsrc=")[^"]+')
 _INDEX = re.compile(r"(?<![^/])index\.md$")
 _ROW = re.compile(r"\\\\(?!(?:(?!\\begin\{).)*\\end\{)", re.S)  # not that of an environment inside
 _DATA = table("notebook")
+_WORKBOOK = Path(__file__).with_name("workbook.py").read_text(encoding="utf-8")
 _MATERIAL = {re.compile(pattern): new for pattern, new in _DATA["material"].items()}
+_FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 _PAPER = '<rect width="100%" height="100%" fill="#ffffff"/>'
 
 
@@ -83,14 +86,23 @@ def write(notebook: nbformat.NotebookNode, file: Path) -> None:
     cache.put(file, (nbformat.writes(notebook) + "\n").encode())
 
 
-def _source(block: Block) -> str:
-    """Code of a block's cell, wrapped where it may be left out, raises, or checks an exercise."""
+def workbook_cell() -> nbformat.NotebookNode:
+    """The cell that exercises need: how blanks are told, and names for each exercise."""
+    cell = v4.new_code_cell(_DATA["workbook"]["cell"].replace("{code}", _WORKBOOK).strip(), id="workbook")
+    cell.metadata.update(_FOLDED)
+    return cell
+
+
+def _source(block: Block, names: list[str]) -> str:
+    """Code of a block's cell, wrapped where it may be left out, raises, or checks the names that an exercise fills."""
     mark, kind = block.mark, block.mark.kind if block.mark else (block.exercise or ("", ""))[1]
+    head = f"# exercise: {' '.join(block.exercise)}\n" if block.exercise else ""
     if kind not in _DATA["wraps"]:
-        return block.code.rstrip("\n")
+        return head + block.code.rstrip("\n")
     # A reader may not have pytest: what a condition asks of it is an import that may fail.
     condition = mark.condition.replace("pytest.importorskip(", "importlib.import_module(") if mark else ""
-    return _DATA["wraps"][kind].format(code=_indent(block.code), mark=mark, condition=condition).rstrip("\n")
+    words = {"code": _indent(block.code), "mark": mark, "condition": condition, "names": names}
+    return head + _DATA["wraps"][kind].format(**words).strip("\n")
 
 
 def _question(asked: Prediction) -> list[tuple[int, str]]:
@@ -141,7 +153,12 @@ class _Writer:
         self.here = urljoin(site, page_url)
         nested = page_url.strip("/") and Path(chapter.path).stem != "index"
         self.folder = urljoin(self.here, "..") if nested else self.here
-        self.blocks = {block.line: block for block in chapter.blocks}
+        # A solution is a text to read, in the closed box that it stands in.
+        cells = [b for b in chapter.blocks if not (b.exercise and b.exercise[1] == "solution")]
+        self.blocks = {block.line: block for block in cells}
+        groups = [group for group in exercises.groups(chapter) if "starter" in group.parts]
+        self.blanks = {group.name: group.blanks() for group in groups}
+        self.back = code.given_back(chapter)
         self.texts: list[tuple[int, str]] = []
         self.labels: dict[str, str] = {}
         self.number, self.level, self.closed = 0, 1, ""
@@ -252,10 +269,15 @@ class _Writer:
             said = f"*Shown, not run here: {block.mark.reason}*"
             return self.texts.append((block.line, wrap(f"````python\n{block.code}````\n\n{said}")))
         self._end_text()
-        cell = v4.new_code_cell(_source(block), id=f"line-{block.line}")
+        if block.exercise and not any(cell.id == "workbook" for cell in self.cells):
+            self.cells.append(workbook_cell())
+        names = self.blanks.get(block.exercise[0], []) if block.exercise else []
+        cell = v4.new_code_cell(_source(block, names), id=f"line-{block.line}")
+        for name in self.back.get(block.line, ()):
+            cell.source += f"\n\ndel {name}  # the cells above need Python's own"
         if title := re.sub(r"[`*$]", "", block.fold) or self.closed:
             cell.source = f"#@title {title}\n{cell.source}"
-            cell.metadata.update(cellView="form", jupyter={"source_hidden": True})
+            cell.metadata.update(_FOLDED)
         at = self.chapter.blocks.index(block)
         # The reader runs the block that answers a question.
         slot = self.data["blocks"][at] if self.data and not (block.exercise or block.predicts) else {}

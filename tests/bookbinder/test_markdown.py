@@ -40,9 +40,15 @@ Next.
 shown = 1
 ```
 
-<!-- exercise: e wrong
+<!-- exercise: e wrong: a secret
 secret = 1
 -->
+
+<!-- exercise: e right: a secret, too
+secret = 2
+-->
+
+<!-- exercise: in-secret words -->
 
 End.
 """
