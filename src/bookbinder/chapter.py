@@ -40,9 +40,11 @@ _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
 CODE_SPAN = re.compile(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)")
-# What a mark may name: the tests read it beside the page, not in it.
+# What a mark may name: the tests read it beside the page, not in it; an interrupt ends them.
 _ERRORS = "|".join(
-    n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)
+    n
+    for n, v in vars(builtins).items()
+    if isinstance(v, type) and issubclass(v, BaseException) and n != "KeyboardInterrupt"
 )
 _RAISES = rf"(?:{_ERRORS})|\((?:(?:{_ERRORS})(?:, ?|,?(?=\))))+\)"
 _SEEN = {*dir(builtins), "sys", "pytest"}
@@ -206,7 +208,7 @@ def _read_meta(chapter: Chapter, source: str) -> None:
     for name, line in keys:
         if line != lines[name] and name in meta:
             chapter.fault("page.field-twice", line, name=name)
-    for name in list(FIELDS)[: 5 if chapter.is_chapter else 2]:
+    for name in list(FIELDS)[: 4 if chapter.is_chapter else 2]:
         if name not in meta:
             chapter.fault("page.field-missing", 1, name=name, form=FIELDS[name][0])
     for name, value in meta.items():

@@ -207,15 +207,16 @@ def _missing(scope: symtable.SymbolTable, now: set[str], later: set[str] | None)
 def _calls(unit: Unit) -> list[Call]:
     """Calls of a program in the order of its text."""
     found: list[Call] = []
-
-    def walk(node: ast.AST, start: int, later: bool) -> None:
-        if isinstance(node, ast.Call):
-            found.append(Call(unit.full_name(node.func), start + node.lineno, node, later))
-        for child in ast.iter_child_nodes(node):
-            walk(child, start, later or isinstance(node, _LATER))
-
     for block, tree in zip(unit.blocks, unit.trees, strict=True):
-        walk(tree, block.line, False)
+        left: list[tuple[ast.AST, bool]] = [
+            (tree, False)
+        ]  # no recursion: a sum of a thousand terms is as deep
+        while left:
+            node, later = left.pop()
+            if isinstance(node, ast.Call):
+                found.append(Call(unit.full_name(node.func), block.line + node.lineno, node, later))
+            later = later or isinstance(node, _LATER)
+            left += [(child, later) for child in ast.iter_child_nodes(node)]
     return sorted(found, key=lambda call: (call.line, call.node.col_offset))
 
 

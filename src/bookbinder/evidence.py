@@ -44,15 +44,21 @@ def faults(chapter: Chapter, shown: str | None, docs: Path = Path("docs")) -> li
     """Numbers that nothing on the page supports, and symbols that the notation page lacks.
 
     Args:
-        chapter: The page; only chapters are held to this.
+        chapter: The page; chapters, the home page and Start here are checked.
         shown: All text that its blocks put out (see `outputs`), or None: then only symbols are checked.
         docs: Folder of the pages.
     """
-    if not chapter.is_chapter or chapter.faults:
+    if chapter.faults or not (chapter.is_chapter or _is_first(chapter, docs)):
         return []
     found = [] if shown is None else _numbers(chapter, shown)
     table = docs / NOTATION
     return found + (_symbols(chapter, table) if table.is_file() else [])
+
+
+def _is_first(chapter: Chapter, docs: Path) -> bool:
+    """Whether a page is the home page or one of Start here, which promise what the chapters keep."""
+    page = Path(chapter.path)
+    return page == docs / "index.md" or page.parent == docs / "start"
 
 
 def _numbers(chapter: Chapter, text: str) -> list[PageError]:

@@ -6,6 +6,7 @@ page that keeps all rules is a fault there.
 
 from pathlib import Path
 
+from bookbinder import length
 from bookbinder.chapter import Chapter
 from bookbinder.page import PageError
 
@@ -19,4 +20,4 @@ def is_old(chapter: Chapter) -> bool:
 
 def faults(chapter: Chapter, docs: Path) -> list[PageError]:
     """What keeps a page from the form of a chapter, whether or not it is on the list."""
-    return []
+    return length.faults(chapter)

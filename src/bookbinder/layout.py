@@ -6,7 +6,9 @@ here, with its line. Only the lines of a page are read, for converting it would 
 """
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bookbinder.chapter import CODE_SPAN, FENCE, Chapter
 from bookbinder.page import PageError, table
@@ -127,7 +129,7 @@ class _Walker:
         if self.until:
             if self.until.startswith("</"):
                 self.rows.append(_Row(n, 0, text, text))
-                if self.until not in ("</svg>", "</math>") and re.search(r"`|\*\*|\]\(", text):
+                if self.until not in ("</svg>", "</math>") and re.search(r"`[^`<]+`|\*\*|\]\(", text):
                     self.fault("raw", n, name=self.until[2:-1])
             self.until = "" if self.until in text else self.until
             return
@@ -335,8 +337,9 @@ def _html(chapter: Chapter, rows: list[_Row]) -> list[PageError]:
     """Words in angle brackets that vanish, and elements that are opened and not closed, or the other way."""
     found, opened = [], []
     text = "\n".join(row.bare for row in rows)
+    ends = list(accumulate(len(row.bare) + 1 for row in rows))
     for match in _TAG.finditer(text) if "<" in text else ():
-        name, line = match["name"].lower(), rows[text.count("\n", 0, match.start())].line
+        name, line = match["name"].lower(), rows[bisect_right(ends, match.start())].line
         if name not in _TAGS:
             found.append(chapter.wrong("layout.tag", line, name=match["end"] + match["name"]))
         elif match["rest"] is None:

@@ -13,7 +13,7 @@ from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 from markupsafe import Markup
 
-from bookbinder import cache, exercises, frames, reader, runner
+from bookbinder import cache, exercises, frames, length, reader, runner
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import SITE, under_zensical, where
 
@@ -127,14 +127,14 @@ class _Splice(Preprocessor):
 
     def _header(self, lines: list[str], chapter: Chapter, data: dict) -> None:
         heading = next((n for n, line in enumerate(lines) if line.startswith("# ")), None)
-        tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs", "minutes"}
+        tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs"}
         if heading is None or not tells:
             return
         page, repo = self.page.as_posix(), self.options["repo"] or os.environ.get("GITHUB_REPOSITORY", "")
         links = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")
         needs = [self._need(need) for need in chapter.meta.get("needs") or []]
         proved, more = _proved(chapter, data), reader.attributes(chapter, self.root)
-        header = html.header(chapter.meta, needs, proved, links, more)
+        header = html.header(chapter.meta, needs, _minutes(chapter), proved, links, more)
         self._insert(lines, heading + 1, "", header)
 
     def _need(self, need: str) -> tuple[str, str]:
@@ -144,6 +144,13 @@ class _Splice(Preprocessor):
         end = "" if need.endswith("index.md") else "/" if self.options["directory_urls"] else ".html"
         address = f"{self.root}{need.removesuffix('index.md').removesuffix('.md')}{end}"
         return load(self.docs / need).meta.get("title", need), address
+
+
+def _minutes(chapter: Chapter) -> str:
+    """How long a page takes that says what it is for."""
+    if not chapter.meta.get("objectives"):
+        return ""
+    return length.length(chapter).time + ", and exercises" * bool(exercises.groups(chapter))
 
 
 def _proved(chapter: Chapter, data: dict) -> str:

@@ -17,6 +17,7 @@ from nbformat import v4
 
 from bookbinder import cache
 from bookbinder.chapter import Block, Chapter
+from bookbinder.length import length
 from bookbinder.math import REFERENCE, TOKEN, inside
 from bookbinder.page import ELSEWHERE, front_matter_lines, table
 
@@ -143,11 +144,11 @@ class _Writer:
 
     def _about(self) -> str:
         """What the front matter says."""
-        meta = {"description": "", "objectives": [], "needs": [], "minutes": "few", **self.chapter.meta}
+        meta = {"description": "", "objectives": [], "needs": [], **self.chapter.meta}
         parts = [f"*{meta['description']}*"] if meta["description"] else []
         if goals := "\n".join(f"- {goal}" for goal in meta["objectives"]):
             needs = [Path(need).stem.replace("-", " ").capitalize() for need in meta["needs"]] or ["nothing"]
-            facts = f"About {meta['minutes']} minutes. Needs: {', '.join(needs)}."
+            facts = f"About {length(self.chapter).time}. Needs: {', '.join(needs)}."
             parts += [f"After this page you can\n\n{goals}", facts]
         return "\n\n".join([*parts, f"[This page in the book]({self.here})" if self.site else ""])
 

@@ -237,7 +237,7 @@ def _not_shown(out) -> str:
     text, html = data.get("text/plain", ""), data.get("text/html")
     others = [kind for kind in data if kind not in ("text/plain", "text/html")]
     if html is not None:
-        lost = _PICTURE.search(html) or not _UNSEEN.sub("", html)
+        lost = _PICTURE.search(html) or not (_UNSEEN.sub("", html) or "<table" in html)
         others = ["text/html"] if lost else []
     return f"{', '.join(others)} ({' '.join(text.split())[:60]})" if others else ""
 

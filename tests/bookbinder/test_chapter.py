@@ -215,7 +215,6 @@ FULL = {
     "description": "D.",
     "objectives": "[a, b, c]",
     "needs": "[]",
-    "minutes": "5",
 }
 FIELDS = {
     "empty": ({"title": "''"}, (2, "title: '' is not what is wanted")),
@@ -224,11 +223,12 @@ FIELDS = {
     "no-list": ({"objectives": "a"}, (4, "objectives: 'a' is not what is wanted")),
     "four-needs": ({"needs": "[a, b, c, d]"}, (5, "needs: ['a', 'b', 'c', 'd'] is not what is wanted")),
     "needs-numbers": ({"needs": "[1]"}, (5, "needs: [1] is not what is wanted")),
-    "minutes-text": ({"minutes": "five"}, (6, "minutes: 'five' is not what is wanted")),
-    "minutes-bool": ({"minutes": "true"}, (6, "minutes: True is not what is wanted")),
-    "timeout-zero": ({"timeout": "0"}, (7, "timeout: 0 is not what is wanted")),
-    "gpu-text": ({"gpu": "maybe"}, (7, "gpu: 'maybe' is not what is wanted")),
-    "unknown": ({"tags": "[a]"}, (7, "unknown field 'tags' in the front matter")),
+    "minutes": ({"minutes": "5"}, (6, "unknown field 'minutes' in the front matter")),
+    "timeout-text": ({"timeout": "five"}, (6, "timeout: 'five' is not what is wanted")),
+    "timeout-bool": ({"timeout": "true"}, (6, "timeout: True is not what is wanted")),
+    "timeout-zero": ({"timeout": "0"}, (6, "timeout: 0 is not what is wanted")),
+    "gpu-text": ({"gpu": "maybe"}, (6, "gpu: 'maybe' is not what is wanted")),
+    "unknown": ({"tags": "[a]"}, (6, "unknown field 'tags' in the front matter")),
 }
 
 

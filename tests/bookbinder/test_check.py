@@ -74,9 +74,9 @@ def test_words_of_the_front_matter_hold_no_script(book, title):
 def test_needs_name_pages_or_planned_titles(book):
     text = (
         "---\ntitle: T\ndescription: D.\nobjectives: [a, b, c]\n"
-        "needs: [gone.md, index.md, Better steps]\nminutes: 3\n---\n# T\n"
+        "needs: [gone.md, index.md, Better steps]\n---\n# T\n"
     )
-    assert faults(book, text, "learning/x.md") == [(5, "needs: there is no page gone.md")]
+    assert faults(book, text) == [(5, "needs: there is no page gone.md")]
 
 
 def test_a_link_out_of_the_folder_is_a_fault(book):

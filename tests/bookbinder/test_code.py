@@ -177,6 +177,7 @@ GOOD = [
     "import datetime\ndatetime.date(2020, 1, 1)",
     "x = []\nassert id(x) in {id(x)}",
     "def time():\n    return 1\ntime()",
+    "x = " + " + ".join(["1"] * 900),
     "_ = compile('1 + 1', 'page', 'exec')",
 ]
 
@@ -198,9 +199,10 @@ def test_a_name_of_another_program_is_told():
 
 def test_marks_name_what_the_tests_know():
     raises, skipif = "<!--pytest.mark.xfail(raises={})-->\n", "<!--pytest.mark.skipif({}, reason='a')-->\n"
-    said = "np.linalg.LinAlgError is no built-in exception, and a mark sees no other"
+    said = "np.linalg.LinAlgError is no built-in exception that a mark can announce"
     assert faults(block("x = 1", raises.format("np.linalg.LinAlgError"))) == [(7, said)]
     assert "ValueEror is no" in faults(block("x = 1", raises.format("ValueEror")))[0][1]
+    assert "KeyboardInterrupt is no" in faults(block("x = 1", raises.format("KeyboardInterrupt")))[0][1]
     for good in ("ValueError", "ExceptionGroup", "(ValueError, TypeError)"):
         assert faults(block("x = 1", raises.format(good))) == []
     said = "a condition sees sys and pytest only, not torch"

@@ -17,7 +17,6 @@ title: T
 description: D.
 objectives: [see <this>, see that, see more]
 needs: [index.md, Planned]
-minutes: 5
 ---
 # T
 
@@ -135,7 +134,7 @@ def test_without_play_a_line_of_dashes_is_text(convert):
 
 def test_the_header_says_what_was_proved(convert):
     page = convert()
-    assert "<li>see &lt;this&gt;</li>" in page and "5 minutes" in page
+    assert "<li>see &lt;this&gt;</li>" in page and "1 minute, and exercises" in page
     assert 'Needs: <a href="../../">Home page</a>, Planned' in page
     facts = re.search("(?<=>)2.blocks.*?(?=<)", page)[0]
     said = "2 blocks run, 1 skipped, 1 exercise checked, Python 3.11, numpy 2.4, CPU, 2026-01-02"
@@ -178,7 +177,7 @@ def test_a_text_that_something_changed_before_is_an_error_at_its_block(convert):
     convert()
     with pytest.raises(PageError, match="the text was changed before its blocks were found") as caught:
         markdown.markdown("# T\n\nAnother text.\n", extensions=[makeExtension()])
-    assert (caught.value.file, caught.value.line) == ("docs/part/page.md", 26)
+    assert (caught.value.file, caught.value.line) == ("docs/part/page.md", 25)
 
 
 def test_the_part_of_an_exercise_is_named_above_its_block(tmp_path, monkeypatch):

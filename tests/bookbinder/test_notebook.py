@@ -49,12 +49,12 @@ def ran(source: str, capsys, **names) -> str:
 def test_title_cell_and_metadata():
     front = (
         "---\ntitle: T\ndescription: What it is.\nobjectives:\n  - see $x$\n  - b\n  - c\n"
-        "needs: [learning/first-steps.md, A planned one]\nminutes: 20\ngpu: true\n---\n\n# The *title* { #top }\n\n"
+        "needs: [learning/first-steps.md, A planned one]\ngpu: true\n---\n\n# The *title* { #top }\n\n"
     )
     nb = export("Text.", head=front, **SITE)
     assert nb.cells[0].source == (
         "# The *title*\n\n*What it is.*\n\nAfter this page you can\n\n- see $x$\n- b\n- c\n\n"
-        "About 20 minutes. Needs: First steps, A planned one.\n\n"
+        "About 1 minute. Needs: First steps, A planned one.\n\n"
         "[This page in the book](https://x.org/book/learning/page/)"
     )
     assert nb.cells[0].id == "title" and nb.cells[1].source == "Text."

@@ -19,7 +19,7 @@ GROUP = "".join(f"<!-- exercise: centred {part} -->\n{BLOCK}Text.\n\n" for part 
 # A page with the fault, by the first words of its row.
 PAGES = {
     "no front matter": "# T\n",
-    "minutes: soon": HEAD.replace("---\n#", "minutes: soon\n---\n#"),
+    "timeout: soon": HEAD.replace("---\n#", "timeout: soon\n---\n#"),
     "author: me": HEAD.replace("---\n#", "author: me\n---\n#"),
     "a fence that says py": HEAD + "```py\nx\n```\n",
     "a fence that says nothing": HEAD + "```\nx\n```\n",

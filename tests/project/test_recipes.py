@@ -73,7 +73,6 @@ def test_the_new_chapter_passes_and_so_does_another_example(chapter):
     ("old", "new", "said"),
     [
         (r"objectives:\n(?:  - .*\n)+", "", "the front matter has no objectives"),
-        (r"minutes: 20\n", "", "the front matter has no minutes"),
         (r"( *)<!-- exercise: (\S+) check -->", r"\1<!-- exercise: \2 setup -->", "has no check"),
         (r"( *)<!-- exercise: \S+ wrong\n[\s\S]*?-->", "", "has no wrong"),
         (r"The slope is 6,", "The slope is 7.25,", "shows the number 7.25"),
