@@ -7,6 +7,7 @@ pytest-codeblocks collects the programs of a page and runs them; this module mak
 - an exception stays what it was (pytest-codeblocks makes it a RuntimeError), so that xfail(raises=…) matches, and
   an xfail block that passes fails;
 - deprecations are errors, the network is closed, figures are closed after each program, as in the kernel;
+- the choices of a question are held against what its block has done, in the same program;
 - the parts of exercises run as groups: the starter alone runs through, the starter and the wrong answer fail the
   check, the solution passes it.
 """
@@ -26,7 +27,7 @@ import psutil
 import pytest
 from pytest_codeblocks.plugin import TestBlock
 
-from bookbinder import exercises, figures, kernel, runner, sandbox
+from bookbinder import exercises, figures, kernel, predict, runner, sandbox
 from bookbinder.chapter import Block, Chapter, parse
 
 
@@ -41,12 +42,21 @@ def tree(code: str) -> str:
     return ast.dump(ast.parse("\n".join(row for row in code.split("\n") if row.strip())))
 
 
-def placed(program: list[Block]) -> str:
-    """Code of a program with each block at the lines where the page has it."""
+def placed(program: list[Block], page: Path) -> str:
+    """Code of a program with each block at the lines where the page has it, and below it the question it answers."""
     rows: list[str] = []
     for block in program:
         rows += [""] * (block.line - len(rows)) + block.code.rstrip("\n").split("\n")
+        if block.predicts:
+            rows.append(f"__import__('pagetests').answer({str(page)!r}, {block.line}, globals())")
     return "\n".join(rows) + "\n"
+
+
+def answer(page: str, line: int, names: dict) -> None:
+    """Raise what is wrong with the choices of the question that the block of that line answers."""
+    asked = next(block.predicts for block in read(Path(page)).blocks if block.line == line)
+    answers = sandbox.answers([choice.expression for choice in asked.choices], names)
+    assert not (faults := predict.faults(asked, answers, page)), "\n".join(map(str, faults))
 
 
 def seen(programs: list[list[Block]]) -> list[tuple[int, str]]:
@@ -152,7 +162,7 @@ def pytest_collection_modifyitems(config, items):
             lines = sorted({item.obj.lineno for item in mine} ^ {program[0].line for program in programs})
             raise pytest.UsageError(f"{page}: pytest-codeblocks and the parser disagree; lines {lines}")
         for item, program in zip(mine, programs, strict=True):
-            item.obj.code = placed(program)
+            item.obj.code = placed(program, page)
             item.repr_failure = MethodType(_said, item)
             for mark in item.iter_markers("xfail"):
                 mark.kwargs.setdefault("strict", True)

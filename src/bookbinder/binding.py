@@ -16,7 +16,7 @@ from bookbinder.page import PageError
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]  # the checkout: the binder is always installed editable
 # What shapes a notebook.
-_EXPORTER = [HERE / name for name in "notebook.py notebook.toml math.py page.py".split()]
+_EXPORTER = [HERE / name for name in "notebook.py notebook.toml math.py page.py predict.py".split()]
 
 
 @dataclass

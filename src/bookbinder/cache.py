@@ -15,7 +15,9 @@ from bookbinder.chapter import Chapter
 KEEP_DAYS = 30
 _HERE = Path(__file__).parent
 # The binder's files that shape a result; a change in any of them makes every result stale.
-_SHAPING = "runner kernel sandbox environment figures frames matplotlibrc exercises chapter cache".split()
+_SHAPING = (
+    "runner kernel sandbox environment figures frames predict matplotlibrc exercises chapter cache".split()
+)
 _LIBRARIES = ("numpy", "torch", "matplotlib", "scipy", "scikit-learn", "ipykernel")
 _KINDS = ("runs", "figures", "notebooks")
 
@@ -64,7 +66,11 @@ def key(chapter: Chapter, around: str = "") -> str:
         around: What `surroundings` told, where many keys are asked for at once.
     """
     blocks = [*chapter.blocks, *chapter.answers]
-    said = lambda block: (block.continues, repr(block.mark), block.exercise, block.knobs, block.joins)
+    asked = lambda block: [(c.expression, c.right) for c in block.predicts.choices] if block.predicts else []
+    said = lambda block: (
+        *(block.continues, repr(block.mark), block.exercise, block.knobs, block.joins),
+        asked(block),
+    )
     code = [(block.code, *said(block)) for block in blocks]
     page = Path(chapter.path).with_suffix("").as_posix()  # a lab is the same page as .py and as .md
     return digest(json.dumps([page, code]), around or surroundings())

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import yaml
 
+from bookbinder import predict
 from bookbinder.page import FAULTS, PageError, fault, table
+from bookbinder.predict import Prediction
 
 MAX_BLOCK_LINES = 25
 MAX_BLOCKS_IN_A_ROW = 2
 MAX_KNOBS = 2
 # What a comment of one line may tell the binder or, in the case of slide and claim, who reads the page later.
-DIRECTIVES = ("pytest-codeblocks", "source", "exercise", "play", "slide", "claim")
+DIRECTIVES = ("pytest-codeblocks", "source", "exercise", "play", "fold", "predict", "slide", "claim")
 ROLES = ("setup", "starter", "check", "solution", "wrong")
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
@@ -66,7 +68,8 @@ class Block:
     """One Python fence: its code without indentation, and where it stands (lines count from 1, top of file).
 
     `knobs` name what changes from frame to frame of what it puts out; with `joins` its frames go on with those of the
-    block with knobs before it.
+    block with knobs before it. `fold` is what is said of code that is shown closed, `predicts` the question that the
+    block answers.
     """
 
     code: str
@@ -79,6 +82,8 @@ class Block:
     exercise: tuple[str, str] | None = None
     knobs: tuple[str, ...] = ()
     joins: bool = False
+    fold: str = ""
+    predicts: Prediction | None = None
 
 
 @dataclass(eq=False)
@@ -123,6 +128,10 @@ class Chapter:
                 found.append([])
             found[-1].append(block)
         return found
+
+    def questions(self) -> list[Prediction]:
+        """What the page asks before its outputs."""
+        return [block.predicts for block in self.blocks if block.predicts]
 
     def films(self) -> list[list[int]]:
         """Numbers of the blocks whose frames one slider turns, for each slider of the page."""
@@ -235,6 +244,9 @@ class _Scanner:
         self.chapter, self.fault, self.i = chapter, chapter.fault, start
         self.lines = chapter.text.split("\n")
         self.pending: list[tuple[int, str]] = []
+        self.unknown: list[tuple[int, str]] = []  # comments of a word that would be directives above a fence
+        self.asked: Prediction | None = None  # the question that waits for its block
+        self.names: set[str] = set()  # of questions
         self.last_fence: Block | None = None  # the fence before, if Python: a cont may follow only that
         self.in_a_row = 0
 
@@ -249,6 +261,7 @@ class _Scanner:
             else:
                 self._prose(line)
         self._drop_pending()
+        self._unanswered("the end of the page")
 
     def _prose(self, line: str) -> None:
         self.i += 1
@@ -258,6 +271,8 @@ class _Scanner:
         bare = CODE_SPAN.sub("", line) if "<!--" in line else ""
         if "<!--" in bare and (_DIRECTIVE.search(bare) or "-->" not in bare.rpartition("<!--")[2]):
             self.fault("comment.behind-text", self.i)
+        if re.match(r"#{1,6} ", line):
+            self._unanswered("the next heading")
         if line.strip():
             self._drop_pending()
             self.in_a_row = self.in_a_row if _CONTAINER.match(line) else 0
@@ -265,7 +280,12 @@ class _Scanner:
     def _drop_pending(self) -> None:
         for line, body in self.pending:
             self.fault("comment.no-block", line, body=body)
-        self.pending = []
+        self.pending, self.unknown = [], []
+
+    def _unanswered(self, end: str) -> None:
+        if self.asked:
+            self.fault("predict.no-block", self.asked.line, end=end)
+        self.asked = None
 
     def _comment(self) -> None:
         start = self.i
@@ -290,26 +310,51 @@ class _Scanner:
             rows = [line if line[:width].strip() else line[width:] for line in inside[1:-1]]
             part = Block("\n".join(rows) + "\n", start + 1, self.i, match[1], exercise=(match[2], "wrong"))
             self.chapter.answers.append(part)
-        elif re.match(r"\s*<!--\s*(exercise|pytest|source|play)\b", inside[0]):
+        elif re.match(r"\s*<!--\s*(exercise|pytest|source|play|fold|predict)\b", inside[0]):
             self.fault("comment.lines", start + 1)
 
     def _directive(self, line: int, body: str) -> None:
         kind, _, value = (part.strip() for part in body.partition(":"))
         if kind == "pytest-codeblocks" and value != "cont":
             self.fault("comment.word", line, word=value)
-        elif kind in DIRECTIVES[:4] or body.startswith("pytest.mark."):
+        elif kind == "predict":
+            self._predict(line, value)
+        elif kind in DIRECTIVES[:5] or body.startswith("pytest.mark."):
             self.pending.append((line, body))
         elif body.lower().startswith("pytest"):
             self.fault("comment.directive", line, body=body)
-        elif (value or body.startswith("play ")) and kind not in DIRECTIVES:
-            word = kind.lower() if value else "play"
-            for meant in difflib.get_close_matches(word, DIRECTIVES, n=1, cutoff=0.7):
-                self.fault("comment.typo", line, body=body, meant=meant)
+        elif kind not in DIRECTIVES:
+            self._no_directive(line, body, kind, value)
+
+    def _no_directive(self, line: int, body: str, kind: str, value: str) -> None:
+        """Refuse what is nearly a directive, and remember what would be one above a fence."""
+        word = kind.lower() if value else body.partition(" ")[0]
+        meant = difflib.get_close_matches(word, DIRECTIVES, n=1, cutoff=0.7)
+        if meant and (value or " " in body and word in ("play", "fold", "predict")):
+            self.fault("comment.typo", line, body=body, meant=meant[0])
+        elif re.fullmatch(r"[\w-]+", kind):
+            self.unknown.append((line, body))
+
+    def _predict(self, line: int, name: str) -> None:
+        """Read the question below a comment; what its choices hide is no text of the page."""
+        self._unanswered("the next question")
+        asked, found = predict.read(self.lines, line, name)
+        for rule, at, words in found:
+            self.fault(f"predict.{rule}", at, **words)
+        if name in self.names:
+            self.fault("predict.twice", line, name=name)
+        for choice in asked.choices:
+            self.lines[choice.line - 1] = predict.bare(self.lines[choice.line - 1])
+        self.names.add(name)
+        self.asked = asked
 
     def _fence(self) -> None:
         match = FENCE.match(self.lines[self.i])
         start, indent, ticks, info = self.i, match["indent"], match["ticks"], match["info"]
         self.i += 1
+        for line, body in self.unknown:
+            self.fault("comment.unknown", line, body=body, names=", ".join(DIRECTIVES[:5]))
+        self.unknown = []
         if ticks[0] == "~" or "`" in info:
             wanted = "```python" if _PYTHON.match(info) else "three backticks on a line of their own"
             self.fault("fence.ambiguous", start + 1, fence=ticks + info, wanted=wanted)
@@ -373,6 +418,10 @@ class _Scanner:
                     self.fault("exercise.role", line, role=role, name=name, roles=", ".join(ROLES))
             elif kind == "play":
                 self._play(block, line, value)
+            elif kind == "fold":
+                if block.fold or not value:
+                    self.fault("comment.fold-twice" if block.fold else "comment.fold", line)
+                block.fold = value
             else:
                 block.mark, marks = self._mark(line, body), marks + 1
         if marks > 1:
@@ -384,17 +433,34 @@ class _Scanner:
         if block.knobs and (block.mark or block.exercise):
             what = f"a {block.mark.kind} block" if block.mark else "an exercise part"
             self.fault("comment.play-above", block.line, what=what)
+        if block.fold and block.exercise and block.exercise[1] == "starter":
+            self.fault("comment.fold-starter", block.line)
         self.pending = []
+        self._answer(block)
+
+    def _answer(self, block: Block) -> None:
+        """Give the question that waits to its block."""
+        asked, self.asked = self.asked, None
+        if asked and (block.mark or block.exercise):
+            what = f"a {block.mark.kind} block" if block.mark else "an exercise part"
+            self.fault("predict.block", block.line, name=asked.name, what=what)
+        elif asked and asked.indent != block.indent:
+            self.fault("predict.place", block.line, name=asked.name)
+        else:
+            block.predicts = asked
 
     def _play(self, block: Block, line: int, value: str) -> None:
         """Name the knobs of a block, or those of the film that it joins."""
         if block.knobs:
             return self.fault("comment.play-twice", line)
-        before = next((b.knobs for b in reversed(self.chapter.blocks) if b.knobs), ())
+        last = next((b for b in reversed(self.chapter.blocks) if b.knobs), None)
+        before = last.knobs if last else ()
         block.joins = value == "cont"
         block.knobs = before if block.joins else tuple(name.strip() for name in value.split(","))
         if block.joins and not before:
             self.fault("comment.play-cont", line)
+        elif block.joins and last.predicts:
+            self.fault("predict.frames", line, name=last.predicts.name)
         elif not all(block.knobs) or len({*block.knobs}) < len(block.knobs) or len(block.knobs) > MAX_KNOBS:
             self.fault("comment.play", line, value=value)
 

@@ -167,7 +167,20 @@ def _undefined(chapter: Chapter, unit: Unit, elsewhere: set[str]) -> list[PageEr
             )
             found.append(_no_such_name(chapter, name, line, unit.blocks[0].line))
         told |= missing
+        found += _unasked(chapter, block, so_far, elsewhere, unit.blocks[0].line)
     elsewhere |= so_far
+    return found
+
+
+def _unasked(
+    chapter: Chapter, block: Block, now: set[str], elsewhere: set[str], start: int
+) -> list[PageError]:
+    """Names that choices of a question read and that the program has not after the block that answers it."""
+    found = []
+    for choice in block.predicts.choices if block.predicts else ():
+        names = _missing(symtable.symtable(choice.expression, chapter.path, "eval"), now, now)
+        lost = sorted(name for name in names if name in elsewhere or _INJECTED.fullmatch(name))
+        found += [_no_such_name(chapter, name, choice.line, start) for name in lost[:1]]
     return found
 
 

@@ -7,6 +7,7 @@ from bookbinder import cache
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import Maths
 from bookbinder.page import PageError
+from bookbinder.predict import bare
 
 NOTATION = Path("reference", "notation.md")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[,_]\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)", re.I)
@@ -68,10 +69,13 @@ def _numbers(chapter: Chapter, text: str) -> list[PageError]:
     ]
     lines, rows = chapter.text.split("\n"), _without_formulas(chapter)
     found = []
+    choices = {choice.line: choice for asked in chapter.questions() for choice in asked.choices}
     for n, _ in chapter.prose:
-        if _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
+        wrong = n in choices and not choices[n].right  # it says what is not so
+        if wrong or _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
             continue
-        row = _PLACE.sub(" ", CODE_SPAN.sub(" ", rows[n - 1]))
+        row = bare(rows[n - 1]) if n in choices else rows[n - 1]
+        row = _PLACE.sub(" ", CODE_SPAN.sub(" ", row))
         for said in _NUMBER.finditer(_ascii(row)):
             if not _supported(_plain(said[0]), row[said.end() :].lstrip()[:1] == "%", shown):
                 message = f"no output or code of this page shows the number {said[0]}"

@@ -84,6 +84,7 @@ class _Walker:
         self.open: list[tuple[int, str]] = []  # of lists: the kind, and the last one at this column
         self.above = ""  # what the line above is: "", text, item, box, or block (what ends with its line)
         self.box = (0, 0)  # line and column of a box that has nothing in it yet
+        self.choices = {choice.line for asked in chapter.questions() for choice in asked.choices}
         self.until = ""  # what ends the formula or the raw HTML that the line is in
 
     def fault(self, rule: str, line: int, **words) -> None:
@@ -98,7 +99,7 @@ class _Walker:
         while n <= len(lines):
             line = lines[n - 1]
             if n in prose:
-                self._line(n, line)
+                self._line(n, prose[n])
                 n += 1
             elif fence := FENCE.match(line):
                 n = self._fence(n, line, fence, lines)
@@ -212,7 +213,7 @@ class _Walker:
             self.fault("number", n, number=item["number"])
         if before in ("numbers", "dots") and before != kind:
             self.fault("mixed", n)
-        if re.match(r"\[[ xX]\]\s", text[item.end() :]):
+        if n not in self.choices and re.match(r"\[[ xX]\]\s", text[item.end() :]):
             self.fault("task", n)
         self.open.append((indent, kind))
         self.above = "item"

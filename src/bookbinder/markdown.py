@@ -11,12 +11,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
+from markdown.util import HTML_PLACEHOLDER_RE
 from markupsafe import Markup
 
-from bookbinder import cache, exercises, frames, length, reader, runner
+from bookbinder import cache, exercises, frames, length, predict, reader, runner
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import SITE, under_zensical, where
+from bookbinder.predict import Prediction
 
+_PUT_IN = re.compile(rf"{HTML_PLACEHOLDER_RE.pattern}\s*")
 FIGURES = "assets/figures"
 NOTEBOOKS = "notebooks"
 
@@ -111,16 +114,53 @@ class _Splice(Preprocessor):
         if not (0 <= fence < len(lines) and lines[fence].lstrip().startswith("```")):
             raise chapter.wrong("page.moved", block.line)
         if any(shown):
-            text = html.outputs(shown[0], f"{self.root}{FIGURES}", shown[1])
+            name = block.predicts.name if block.predicts else ""
+            text = html.outputs(shown[0], f"{self.root}{FIGURES}", shown[1], name)
+            if name:
+                self._close_paragraph(lines, block)
             self._insert(lines, block.end - self.offset, block.indent, text)
+        if block.fold:
+            self._insert(lines, block.end - self.offset, block.indent, "</details>")
         for above in range(fence - 1, -1, -1):
             if not re.match(r"\s*<!--.*-->\s*$", lines[above]):
                 break
             lines[above] = ""
+        if block.fold:
+            self._insert(lines, fence, block.indent, html.fold(block.fold))
         if block.exercise and (name := html.role(block.exercise[1]).strip()):
             self._insert(lines, fence, block.indent, name)
         if slot["state"] == "skipped":
             self._insert(lines, fence, block.indent, html.skipped(block.mark.reason))
+        if block.predicts:
+            self._ask(lines, block.predicts)
+
+    def _close_paragraph(self, lines: list[str], block: Block) -> None:
+        """Mark the paragraph below a block, which tells what came out: it stays closed with the output."""
+        at = block.end - self.offset
+        while at < len(lines) and re.match(r"\s*(<!--.*-->\s*)?$", lines[at]):
+            at += 1
+        text = lines[at].removeprefix(block.indent) if at < len(lines) else ""
+        begins = text[:1].strip() and not _PUT_IN.fullmatch(
+            text
+        )  # no text further in, nothing that was put in
+        if begins and lines[at].startswith(block.indent) and not predict.NO_TEXT.match(text):
+            while at < len(lines) and lines[at].strip():
+                at += 1
+            mark = f'class="book-waits" data-answers="{block.predicts.name}" data-search-exclude=""'
+            lines[at:at] = [f"{block.indent}{{: {mark} }}"]
+
+    def _ask(self, lines: list[str], asked: Prediction) -> None:
+        """Put a question without what is behind its choices in the place of its source, formulas as they are here."""
+        asked, _ = predict.read(lines, asked.line - self.offset, asked.name)
+        stash = self.md.htmlStash.store
+        rows = [stash(str(html.question(asked.name, asked.right))), "", *asked.question, ""]
+        rows += [f"- {choice.text}" for choice in asked.choices]
+        rows += ["", stash(str(html.reasons())), ""]
+        for choice in asked.choices:
+            said = f"**{'Yes' if choice.right else 'No'}.** {choice.reason}".rstrip()
+            rows.append(f'- <span class="book-choice">{choice.text}</span> {said}')
+        rows += ["", stash("</details></div>")]
+        lines[asked.line - 1 : asked.end] = ["", *(asked.indent + row if row else "" for row in rows), ""]
 
     def _insert(self, lines: list[str], at: int, indent: str, text: str) -> None:
         lines[at:at] = ["", indent + self.md.htmlStash.store(str(text)), ""]

@@ -20,6 +20,7 @@ from bookbinder.chapter import Block, Chapter
 from bookbinder.length import length
 from bookbinder.math import REFERENCE, TOKEN, inside
 from bookbinder.page import ELSEWHERE, front_matter_lines, table
+from bookbinder.predict import Prediction
 
 _BOX = re.compile(r'^(\s*)((?:!!!|\?\?\?\+?)(?=\s+\w)|===[+!]?(?=\s+"))\s+([\w -]*?)(?:\s*"(.*)")?\s*$')
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
@@ -84,6 +85,15 @@ def _source(block: Block) -> str:
     return _DATA["wraps"][kind].format(code=_indent(block.code), mark=mark, condition=condition).rstrip("\n")
 
 
+def _question(asked: Prediction) -> list[tuple[int, str]]:
+    """A question as lines of text: its choices without ticks, the reasons in a closed box."""
+    rows = [*asked.question, "", *(f"- {choice.text}" for choice in asked.choices)]
+    rows += ["", "<details><summary>What is right, and why</summary>", ""]
+    said = ("**Yes.**" if choice.right else "**No.**" for choice in asked.choices)
+    rows += [f"- {c.text} {yes} {c.reason}".rstrip() for c, yes in zip(asked.choices, said, strict=True)]
+    return [(asked.first, asked.indent + row if row else "") for row in [*rows, "", "</details>", ""]]
+
+
 def _indent(code: str) -> str:
     """Code moved right by four spaces, but for lines that begin inside a string."""
     strings = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Constant | ast.JoinedStr)]
@@ -134,6 +144,8 @@ class _Writer:
         self._text(body)  # once for the labels: a reference may stand before its equation
         self.number = 0
         rows = list(enumerate(body.split("\n"), start + 1))
+        for asked in reversed(chapter.questions()):
+            rows[asked.first - start - 1 : asked.end - start] = _question(asked)
         while len(rows) > 1 and not rows[0][1].strip():
             rows.pop(0)
         titled = rows[0][1].startswith("# ")
@@ -223,11 +235,12 @@ class _Writer:
             return self.texts.append((block.line, wrap(f"````python\n{block.code}````\n\n{said}")))
         self._end_text()
         cell = v4.new_code_cell(_source(block), id=f"line-{block.line}")
-        if self.closed:
-            cell.source = f"#@title {self.closed}\n{cell.source}"
+        if title := re.sub(r"[`*$]", "", block.fold) or self.closed:
+            cell.source = f"#@title {title}\n{cell.source}"
             cell.metadata.update(cellView="form", jupyter={"source_hidden": True})
         at = self.chapter.blocks.index(block)
-        slot = self.data["blocks"][at] if self.data and not block.exercise else {}
+        # The reader runs the block that answers a question.
+        slot = self.data["blocks"][at] if self.data and not (block.exercise or block.predicts) else {}
         if slot.get("state") in ("run", "raised"):
             cell.execution_count = at + 1
             cell.outputs = [_output(shown, at + 1) for shown in slot["outputs"]]

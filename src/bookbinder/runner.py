@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bookbinder import cache, exercises, frames
+from bookbinder import cache, exercises, frames, predict
 from bookbinder.chapter import Block, Chapter
 from bookbinder.figures import MIME
 from bookbinder.page import FAULTS, PageError
@@ -161,7 +161,20 @@ async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -
         f"issubclass(getattr(__import__('sys'), 'last_type', object), {mark.raises})"
     ):
         result.fail(at, "other-raise", wanted=mark.raises, error=f"{error.ename}: {error.evalue}")
+    elif block.predicts:
+        await _answer(client, result, at)
     return not result.failures
+
+
+async def _answer(client, result: Result, at: int) -> None:
+    """Hold the choices of the question that a block answers against what it has done."""
+    chapter, block = result.chapter, result.chapter.blocks[at]
+    expressions = [choice.expression for choice in block.predicts.choices]
+    asked = f"__import__('bookbinder.sandbox').sandbox.answers({expressions!r}, globals())"
+    for fault in predict.faults(block.predicts, await client.ask(asked), chapter.path):
+        result.add(fault, block)
+    if not result.data["blocks"][at]["outputs"]:
+        result.add(chapter.wrong("predict.silent", block.line, name=block.predicts.name), block)
 
 
 def _fail_at_its_line(result: Result, at: int, error, cells: dict[int, Block]) -> None:

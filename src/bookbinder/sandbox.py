@@ -3,12 +3,16 @@
 Imported by the kernel, so it imports nothing heavy: torch and matplotlib are loaded by chapters that use them.
 """
 
+import ast
+import copy
+import io
 import os
 import re
 import sys
 import tomllib
 import traceback
 import warnings
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 # What a program inherits from the shell; the rest, secrets among it, stays outside.
@@ -107,6 +111,34 @@ def condition(expression: str) -> bool:
         return bool(eval(expression, {"sys": sys, "pytest": pytest}))
     except pytest.skip.Exception:
         return True
+
+
+def answers(expressions: list[str], names: dict) -> list[bool | str]:
+    """What each expression is, True or False, or the exception that it raises; it sees copies of the names it reads.
+
+    Args:
+        expressions: Python expressions.
+        names: Names of a program after a block.
+    """
+    return [_answer(expression, names) for expression in expressions]
+
+
+def _answer(expression: str, names: dict) -> bool | str:
+    space, seen = dict(names), {}
+    for node in ast.walk(ast.parse(expression, mode="eval")):
+        if isinstance(node, ast.Name) and node.id in names:
+            with suppress(Exception):  # what cannot be copied is read as it is
+                space[node.id] = copy.deepcopy(names[node.id], seen)
+    quiet = io.StringIO()
+    try:
+        with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
+            warnings.simplefilter("ignore")
+            value = eval(expression, space)
+            if not (isinstance(value, bool) or "bool" in str(getattr(value, "dtype", ""))):
+                raise TypeError(f"{value!r:.60} is neither True nor False")
+            return bool(value)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:200]
 
 
 def run_program(pieces: list[tuple[str, str, int]]) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """The one parser: every fault of a page with its line and message, and the good form beside it."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,23 @@ BODIES = {
     "play-typo": (f"<!-- plays: a -->\n{BLOCK}", [(7, "<!--plays: a--> is read by nothing")]),
     "play-no-colon": (f"<!-- play a -->\n{BLOCK}", [(7, "<!--play a--> is read by nothing")]),
     "play-upper-case": (f"<!-- Play: a -->\n{BLOCK}", [(7, "<!--Play: a--> is read by nothing")]),
+    "flod": (f"<!-- flod: a -->\n{BLOCK}", [(7, "<!--flod: a--> is read by nothing")]),
+    "fold-no-colon": (f"<!-- fold a -->\n{BLOCK}", [(7, "<!--fold a--> is read by nothing")]),
+    "hide": (f"<!-- hide: a -->\n{BLOCK}", [(7, "<!--hide: a--> above a fence is no directive")]),
+    "hide-first": (f"<!-- hide -->\n\n{SKIP}\n{BLOCK}", [(7, "<!--hide--> above a fence is no directive")]),
+    "hide-text": ("<!-- hide: a -->\n```text\nx\n```", [(7, "<!--hide: a--> above a fence is no directive")]),
+    "fold-nothing": (f"<!-- fold: -->\n{BLOCK}", [(7, "fold: without words")]),
+    "fold-bare": (f"{SKIP}\n<!-- fold -->\n{BLOCK}", [(8, "fold: without words")]),
+    "fold-twice": (
+        f"<!-- fold: a -->\n<!-- fold: b -->\n{BLOCK}",
+        [(8, "two fold comments above one block")],
+    ),
+    "fold-starter": (
+        f"<!-- fold: a -->\n<!-- exercise: b starter -->\n{BLOCK}",
+        [(9, "fold above the starter of an exercise")],
+    ),
+    "fold-no-block": ("<!-- fold: a -->\nText.", [(7, "<!--fold: a--> stands above no block")]),
+    "fold-lines": ("<!-- fold:\na -->\n", [(7, "a directive over several lines")]),
     "slides": ("<!-- slides: output -->\n", [(7, "<!--slides: output--> is read by nothing")]),
     "play-nothing": (f"<!-- play: -->\n{BLOCK}", [(7, "play: '' does not name one knob or two")]),
     "play-one-empty": (f"<!-- play: a, -->\n{BLOCK}", [(7, "play: 'a,' does not name one knob or two")]),
@@ -186,6 +204,31 @@ def test_play_names_the_knobs_of_its_block():
     text = f"<!-- play: learning rate,momentum -->\n\n{BLOCK}\n<!-- playing with it, place: here -->\n{BLOCK}"
     page = chapter.parse(HEAD + text)
     assert page.faults == [] and [block.knobs for block in page.blocks] == [("learning rate", "momentum"), ()]
+
+
+def test_fold_stands_among_other_directives_in_any_order():
+    above = ("<!-- fold: a: b & c -->", "<!-- play: step -->", CONT)
+    for first, second, third in itertools.permutations(above):
+        page = chapter.parse(f"{HEAD}{BLOCK}\nText.\n\n{first}\n{second}\n\n{third}\n{BLOCK}")
+        block = page.blocks[1]
+        assert page.faults == [] and (block.fold, block.knobs, block.continues) == (
+            "a: b & c",
+            ("step",),
+            True,
+        )
+        assert [len(program) for program in page.programs()] == [2]
+
+
+def test_other_comments_stand_above_a_fence_or_apart_from_it():
+    allowed = (
+        "slide",
+        "slide: output",
+        "claim: a source",
+        "what comes next",
+        "TODO: more\n-->\n\nText.\n\n<!-- slide",
+    )
+    for comment in allowed:
+        assert faults(f"{HEAD}<!-- {comment} -->\n\n{BLOCK}") == []
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -214,3 +214,84 @@ def test_figures_are_written_by_content_and_pruned(tmp_path, own_cache):
 def test_boxes_that_scroll_are_named_and_reachable(kind, name):
     assert f'tabindex="0" role="group" aria-label="{name}">1</pre>' in html.box(kind, "1")
     assert 'tabindex="0" role="group" aria-label="Output"><b>1</b></div>' in html.box("html", "<b>1</b>")
+
+
+ASKED = """---
+title: T
+description: D.
+---
+# T
+
+<!-- predict: way -->
+
+**Where does $x$ go?** Think of [it](page.md).
+
+- [ ] Up to 720. <!-- x > 1 --> It has `no` reason.
+- [x] Down. <!-- x < 1 --> So says $y$.
+
+Look.
+
+- An item.
+
+    <!-- fold: shows "x" & more -->
+    ```python
+    print(2)
+    ```
+
+    <!-- slide -->
+
+    $x$ went **down**
+    to two.
+
+Open.
+"""
+
+
+def test_folded_code_is_closed_and_its_output_open(convert):
+    page = convert(
+        [{"kind": "stdout", "text": "2"}],
+        page=ASKED.replace("<!-- predict", "<!-- ask").partition("**W")[0] + ASKED.partition("Look.\n")[2],
+    )
+    head, _, rest = page.partition(
+        '<details class="book-fold"><summary>shows &#34;x&#34; &amp; more</summary>'
+    )
+    code, _, below = rest.partition("</details>")
+    assert "An item." in head and "highlight" in code and "book-stdout" not in code and "fold:" not in page
+    assert (
+        below.lstrip().startswith('<section class="book-output" data-search-exclude><pre')
+        and "</li>" in below
+    )
+    assert "book-waits" not in page
+
+
+def test_a_question_is_a_list_without_what_is_behind_it(convert):
+    inside = ASKED.replace("- An item.\n\n", "").replace("\n    ", "\n")
+    page = convert([{"kind": "stdout", "text": "2"}], page=inside)
+    open_, shut = (
+        '<div class="book-predict" id="predict-way" data-predict="way" data-right="1">',
+        "</details></div>",
+    )
+    box = page.partition(open_)[2].partition(shut)[0]
+    asked, reasons = box.split('<details class="book-reasons" data-search-exclude>')
+    assert [re.sub("<[^>]*>", "", li) for li in re.findall("<li>(.*?)</li>", asked)] == [
+        "Up to 720.",
+        "Down.",
+    ]
+    said = [re.sub("<(?!/?code)[^>]*>", "", li) for li in re.findall("<li>(.*?)</li>", reasons)]
+    assert said == ["Up to 720. No. It has <code>no</code> reason.", "Down. Yes. So says $y$."]
+    for hidden in ("x &gt; 1", "x > 1", "[x]", "[ ]", "<!-- predict", "<!--predict"):
+        assert hidden not in page
+    waits = 'data-answers="way" data-search-exclude'
+    assert f'<section class="book-output book-waits" {waits}><p class="book-sealed">' in page
+    assert f'<p class="book-waits" {waits}="">$x$ went <strong>down</strong>\nto two.</p>' in page
+    assert "<p>Open.</p>" in page and page.count("book-waits") == 2 and "<!-- slide -->" in page
+
+
+@pytest.mark.parametrize(
+    "below", ["## A heading", "- a list", "```python\nprint(3)\n```", "| a |\n| - |", "!!! note\n    a"]
+)
+def test_only_a_paragraph_waits_with_the_output(convert, below):
+    page = (
+        ASKED.replace("- An item.\n\n", "").replace("\n    ", "\n").partition("<!-- slide")[0] + below + "\n"
+    )
+    assert convert([{"kind": "stdout", "text": "2"}], page=page).count("book-waits") == 1

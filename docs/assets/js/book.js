@@ -70,7 +70,7 @@ document$.subscribe(() => {
   };
   const sizes = new ResizeObserver(entries => entries.forEach(entry => stop(entry.target)));
   const mend = () => {
-    for (const box of root.querySelectorAll(".md-typeset__scrollwrap, .arithmatex, .book-output > :not(figure, .book-film), .book-frame > pre")) {
+    for (const box of root.querySelectorAll(".md-typeset__scrollwrap, .arithmatex, .book-output > :not(figure, p, .book-film), .book-frame > pre")) {
       if (seen.has(box)) continue;
       seen.add(box);
       box.setAttribute("role", "group");
@@ -228,4 +228,56 @@ function runner([slider, ...others], show) {
   for (const knob of [slider, ...others]) knob.addEventListener("input", () => set(false));
   set(false);
   return button;
+}
+
+// Questions: an output stays closed until a choice is made, which is remembered for the visit. The style sheet closes it,
+// so that nothing moves when this script comes.
+document$.subscribe(() => {
+  for (const box of document.querySelectorAll(".book-predict:not(:has(fieldset))")) {
+    const [question, list] = box.children;
+    const fieldset = document.createElement("fieldset");
+    const legend = document.createElement("legend");
+    const verdict = document.createElement("div");
+    verdict.className = "book-verdict";
+    verdict.role = "status";
+    legend.append(...question.childNodes);
+    for (const choice of list.children) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...choice.childNodes);
+      choice.append(button);
+    }
+    question.remove();
+    fieldset.append(legend, list, verdict);
+    box.prepend(fieldset);
+    ask(box);
+  }
+});
+
+const chosen = {
+  key: name => `book-predict ${location.pathname} ${name}`,
+  get: name => { try { return sessionStorage.getItem(chosen.key(name)); } catch { return null; } },
+  set: (name, at) => { try { sessionStorage.setItem(chosen.key(name), at); } catch { /* private window */ } },
+};
+
+function ask(box) {
+  const name = box.dataset.predict;
+  for (const [at, button] of box.querySelectorAll("button").entries()) {
+    button.addEventListener("click", () => {
+      chosen.set(name, at);
+      for (const same of document.querySelectorAll(`[data-predict="${name}"]`)) tell(same, at); // page and slide
+    });
+  }
+  const before = chosen.get(name);
+  tell(box, before === null ? -1 : Number(before));
+}
+
+// What is said to a choice, and the output that it opens; -1 for none.
+function tell(box, at) {
+  for (const [n, button] of box.querySelectorAll("button").entries()) button.ariaPressed = String(n === at);
+  const reason = box.querySelectorAll(".book-reasons li")[at]?.cloneNode(true);
+  if (!reason) return;
+  reason.querySelector(".book-choice").remove();
+  box.querySelector(".book-verdict").replaceChildren(...reason.childNodes);
+  for (const part of document.querySelectorAll(`[data-answers="${box.dataset.predict}"]`)) part.classList.add("book-open");
 }

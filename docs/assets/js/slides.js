@@ -13,6 +13,7 @@ const copy = element => {
     film.querySelector(".book-play").remove();
     play(film);
   }
+  for (const box of [twin, ...twin.querySelectorAll(".book-predict")]) if (box.matches(".book-predict")) ask(box);
   return twin;
 };
 
@@ -21,7 +22,7 @@ const marked = comment => {
   let element = comment.nextSibling;
   while (element && element.nodeType !== Node.ELEMENT_NODE) element = element.nextSibling;
   if (!element) return [];
-  const below = element.matches(".highlight") && element.nextElementSibling?.matches(".book-output") ? element.nextElementSibling : null;
+  const below = element.matches(".highlight, .book-fold") && element.nextElementSibling?.matches(".book-output") ? element.nextElementSibling : null;
   if (/slide:\s*output/.test(comment.data)) return below ? [below] : element.matches(".book-output") ? [element] : [];
   return below ? [element, below] : [element];
 };
@@ -81,6 +82,12 @@ export function present(opener) {
     place.textContent = `${at + 1} / ${slides.length}`;
     history.replaceState(history.state, "", `?present=${at + 1}`);
   };
+  // What answers a question is opened before the next slide is shown.
+  const forward = () => {
+    const closed = [...slides[at].querySelectorAll(".book-waits:not(.book-open)")];
+    closed.forEach(part => part.classList.add("book-open"));
+    show(closed.length ? at : at + 1);
+  };
   const others = [...document.body.children].filter(child => !child.inert);
   const close = () => {
     deck.remove();
@@ -93,13 +100,13 @@ export function present(opener) {
     opener?.focus();
   };
   const keys = {
-    ArrowRight: () => show(at + 1), ArrowDown: () => show(at + 1), PageDown: () => show(at + 1), " ": () => show(at + 1),
+    ArrowRight: forward, ArrowDown: forward, PageDown: forward, " ": forward,
     ArrowLeft: () => show(at - 1), ArrowUp: () => show(at - 1), PageUp: () => show(at - 1),
     Home: () => show(0), End: () => show(slides.length - 1), Escape: close,
   };
   const press = event => {
     if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
-    if (event.key === " " && event.target.matches("button")) return; // it presses the button
+    if (event.key === " " && event.target.matches("button, summary")) return; // it presses the button
     if (event.key.startsWith("Arrow") && event.target.matches("input")) return; // it moves the slider
     event.preventDefault();
     event.stopPropagation(); // Material's own keys
@@ -108,13 +115,14 @@ export function present(opener) {
   const again = () => fit(slides[at]);
   const bar = document.createElement("div");
   bar.className = "book-deck-bar";
-  bar.append(button("Previous slide", "←", () => show(at - 1)), place, button("Next slide", "→", () => show(at + 1)),
+  bar.append(button("Previous slide", "←", () => show(at - 1)), place, button("Next slide", "→", forward),
     button("Print the slides", "Print", () => print()), button("Close the slides", "Close", close));
   deck.append(...slides, bar);
   others.forEach(child => { child.inert = true; });
   document.body.append(deck);
   document.documentElement.classList.add("book-presenting");
   addEventListener("keydown", press, true);
+  deck.addEventListener("click", again); // a choice shows its reason
   addEventListener("resize", again);
   addEventListener("popstate", close); // back leads to another page
   show(at);
