@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from bookbinder import exercises
+from bookbinder import exercises, predict
 from bookbinder.chapter import Block, Chapter
 from bookbinder.page import FAULTS, PageError, table
 
@@ -177,7 +177,8 @@ def _unasked(
 ) -> list[PageError]:
     """Names that choices of a question read and that the program has not after the block that answers it."""
     found = []
-    for choice in block.predicts.choices if block.predicts else ():
+    choices = block.predicts.choices if block.predicts else ()
+    for choice in [choice for choice in choices if not predict.trouble(choice.expression)]:
         names = _missing(symtable.symtable(choice.expression, chapter.path, "eval"), now, now)
         lost = sorted(name for name in names if name in elsewhere or _INJECTED.fullmatch(name))
         found += [_no_such_name(chapter, name, choice.line, start) for name in lost[:1]]

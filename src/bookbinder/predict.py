@@ -86,7 +86,8 @@ def read(rows: list[str], line: int, name: str) -> tuple[Prediction, list[Told]]
         found += [(rule, at, words) for rule, words in _wrong(choice, item[1])]
     if asked.choices and mine(at):
         found.append(("choice", at + 1, {}))
-    return asked, found + _wrong_as_a_whole(asked)
+    broken = any(rule == "choice" for rule, _, _ in found)  # then nobody knows how many there are
+    return asked, found if broken else found + _wrong_as_a_whole(asked)
 
 
 def _below(rows: list[str], at: int) -> int:
@@ -106,9 +107,9 @@ def _wrong(choice: Choice, tick: str) -> list[tuple[str, dict]]:
     """What is wrong with one choice: rules, and the words of their messages."""
     if tick not in (" ", "x", "X") or not choice.text or "<!--" in choice.reason:
         return [("choice", {})]
-    found = [_trouble(choice.expression)]
+    found = [trouble(choice.expression)]
     found += [("reason", {})] if not (choice.right or choice.reason) else []
-    return [trouble for trouble in found if trouble]
+    return [told for told in found if told]
 
 
 def _wrong_as_a_whole(asked: Prediction) -> list[Told]:
@@ -122,7 +123,7 @@ def _wrong_as_a_whole(asked: Prediction) -> list[Told]:
     return [("ticks", asked.line, {"count": len(ticked)})] if len(ticked) != 1 else []
 
 
-def _trouble(expression: str) -> tuple[str, dict] | None:
+def trouble(expression: str) -> tuple[str, dict] | None:
     """Why an expression cannot be asked of the names of a program: a rule, and the words of its message."""
     if not expression:
         return "expression", {}

@@ -16,6 +16,10 @@ CONT = "<!--pytest-codeblocks:cont-->\n" + BLOCK
 SKIP = '<!--pytest.mark.skip(reason="a")-->\n'
 MARK, CODE = "<!--pytest.mark.{}-->\n", "```python\n{}\n```\n\n"
 GROUP = "".join(f"<!-- exercise: centred {part} -->\n{BLOCK}Text.\n\n" for part in ("starter", "solution"))
+CHECKED = f"<!-- exercise: centred check -->\n{BLOCK}<!-- exercise: centred wrong\nx = 2\n-->\n"
+ASK = "<!-- predict: rate -->\n\nWill it?\n\n"
+NO, YES = "- [ ] No. <!-- x < 0 --> So.\n", "- [x] Yes. <!-- x == 1 -->\n"
+GOOD = f"{HEAD}{ASK}{NO}{YES}\n{BLOCK}"
 # A page with the fault, by the first words of its row.
 PAGES = {
     "no front matter": "# T\n",
@@ -40,6 +44,27 @@ PAGES = {
     "play twice": HEAD + "<!-- play: a -->\n<!-- play: b -->\n" + BLOCK,
     "play above a block with": HEAD + "<!-- play: a -->\n" + SKIP + BLOCK,
     "play: cont with no play": HEAD + "<!-- play: cont -->\n" + BLOCK,
+    "flod: draws": HEAD + "<!-- flod: draws -->\n" + BLOCK,
+    "hide: draws": HEAD + "<!-- hide: draws -->\n" + BLOCK,
+    "fold: without": HEAD + "<!-- fold: -->\n" + BLOCK,
+    "fold twice": HEAD + "<!-- fold: a -->\n<!-- fold: b -->\n" + BLOCK,
+    "fold above a starter": HEAD + "<!-- fold: a -->\n" + GROUP + CHECKED,
+    "predict: without": GOOD.replace(": rate", ":"),
+    "a name of a question": GOOD + GOOD.removeprefix(HEAD),
+    "predict with a list": GOOD.replace("Will it?\n\n", ""),
+    "one choice, or": GOOD.replace(NO, NO * 4),
+    "no tick, or": GOOD.replace(YES, YES * 2),
+    "a choice over": GOOD.replace("So.", "So.\n    And so."),
+    "a choice without a comment": GOOD.replace("<!-- x < 0 --> ", ""),
+    "a choice with x = 1": GOOD.replace("x < 0", "x = 1"),
+    "a choice with losses": GOOD.replace("x < 0", "losses.append(1)"),
+    "a wrong choice": GOOD.replace(" So.", ""),
+    "a question with a heading": GOOD.replace("```python", "## A\n\n```python"),
+    "a question before a block that is": GOOD.replace("```python", f"{SKIP}```python"),
+    "a question outside": GOOD.replace(BLOCK, "!!! note\n    ```python\n    x = 1\n    ```\n"),
+    "a question before frames": GOOD.replace("```python", "<!-- play: a -->\n```python")
+    + "Text.\n\n<!-- play: cont -->\n"
+    + CONT,
     "a mark that names": HEAD + MARK.format("xfail(raises=np.linalg.LinAlgError)") + BLOCK,
     "a condition that names": HEAD + MARK.format("skipif(torch, reason='a')") + BLOCK,
     "%timeit": HEAD + CODE.format("%timeit 1"),
@@ -80,7 +105,7 @@ PAGES = {
     "a link to a page": HEAD + "[a](gone.md)\n",
     "a link to a heading": HEAD + "[a](#heading)\n",
 }
-# What only a run can tell, and the rule that says it; the tests of runner, frames and exercises provoke these.
+# What only a run can tell, and the rule that says it; the tests of runner, frames, predict and exercises provoke these.
 RUN = {
     "a starter or wrong answer that passes": "exercise.passes",
     "a solution that fails": "exercise.fails",
@@ -94,6 +119,10 @@ RUN = {
     "a title that tells": "run.frames-value",
     "one of two knobs that": "run.frames-one",
     "a value of one knob": "run.frames-gap",
+    "a question before a block that shows": "predict.silent",
+    "a choice whose": "predict.raises",
+    "a ticked choice": "predict.untrue",
+    "a choice that is true": "predict.also",
     "a value with a memory address": "run.address",
     "a value that is a picture": "run.rich",
     "a figure or an": "run.nameless",
@@ -140,7 +169,7 @@ def test_the_check_says_what_its_row_says(row, tmp_path, monkeypatch):
 @pytest.mark.parametrize("row", [row for row in rows() if row.startswith(tuple(RUN))])
 def test_the_run_says_what_its_row_says(row):
     section, rule = RUN[of(row, RUN)].split(".")
-    said = FAULTS[section][rule][0].removesuffix(": {error}")
+    said = FAULTS[section][rule][0].removesuffix(": {error}").removesuffix(": {said}")
     pattern = "".join(
         ".+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{.*?\})", said)
     )
