@@ -31,13 +31,23 @@ import torch.nn.functional as F
 
 import chainrule
 from bench.peers import PEERS, Task
+from bench.sequences import SEQUENCES
 from chainrule import Tensor, nn, ops
 from chainrule.optim import SGD
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "docs" / "reference" / "records" / "speed.json"
 PAGE = ROOT / "docs" / "reference" / "speed.md"
-MEASURED = ("tensor", "autograd", "ops", "nn", "optim")  # the modules that a step runs through
+MEASURED = (
+    "tensor",
+    "autograd",
+    "arrays",
+    "ops",
+    "windows",
+    "fused",
+    "nn",
+    "optim",
+)  # the modules that a step runs through
 LR, DECAY = 1e-3, 1e-4
 THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 # Seconds between turns: threads of another library that wait for work in a loop give up their core within them.
@@ -287,8 +297,7 @@ def contenders(task, peers):
             reason = str(error).partition("\n")[0][:60] or type(error).__name__
             absent[who] = f"did not run here ({reason})"
             continue
-        for a, b in zip(grads, wanted, strict=True):
-            np.testing.assert_allclose(np.asarray(a), b, rtol=1e-3, atol=1e-5, err_msg=who)
+        agree(grads, wanted, who)
         steps[who] = step
     return steps, absent
 
@@ -348,6 +357,22 @@ def rows(chosen, seconds, peers):
         yield {"step": name, "threads": THREADS, "ratio": ratio, "absent": absent}
 
 
+def sequences(seconds):
+    """A row for each step over sequences: how ours compares with PyTorch."""
+    for name, make, must in SEQUENCES:
+        steps = make()
+        agree(steps["chainrule"](), steps["PyTorch"](), name)
+        ratio = measure(steps, seconds)
+        print(f"{name:55} chainrule {ratio['chainrule']:.2f}   must {must}", file=sys.stderr, flush=True)
+        yield {"step": name, "threads": THREADS, "ratio": ratio}
+
+
+def agree(grads, wanted, who):
+    """Raise AssertionError where gradients differ from PyTorch's."""
+    for a, b in zip(grads, wanted, strict=True):
+        np.testing.assert_allclose(np.asarray(a), b, rtol=1e-3, atol=1e-5, err_msg=who)
+
+
 def main(arguments):
     """Measure, show, and with --record write."""
     if "--page" in arguments:
@@ -357,10 +382,11 @@ def main(arguments):
     if THREADS == 1:
         before, what = os.getloadavg()[0], about()
         with tied():
-            found = list(rows(STEPS, seconds, peers))
+            found, long = list(rows(STEPS, seconds, peers)), list(sequences(seconds))
         if os.cpu_count() > 1:
             found += with_two_threads(arguments)
         record = what | {"load": [round(before, 1), round(os.getloadavg()[0], 1)], "rows": found}
+        record["sequences"] = long
         if "--record" in arguments:
             RECORD.parent.mkdir(exist_ok=True)
             RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -457,6 +483,9 @@ def page(record):
     behind = (
         f"PyTorch leads in: {'; '.join(ahead)}." if ahead else "In none of these steps does PyTorch lead."
     )
+    measured = {r["step"]: cell(r, "chainrule") for r in record.get("sequences", ())}
+    lines = "".join(f"| {name} | 1.00 | {measured.get(name, '–')} |\n" for name, *_ in SEQUENCES)
+    sequences = f"|  | PyTorch | chainrule |\n| --- | --- | --- |\n{lines}"
     filled = {
         k: record[k] for k in ("date", "processor", "cores", "blas", "python", "numpy", "torch", "code")
     }
@@ -466,7 +495,14 @@ def page(record):
     files = ", ".join(f'"{name}.py"' for name in MEASURED)
     template = (Path(__file__).parent / "speed.md").read_text(encoding="utf-8")
     return template.format(
-        **filled, table=table, notes=notes, behind=behind, load=load, trust=trust, files=files
+        **filled,
+        table=table,
+        sequences=sequences,
+        notes=notes,
+        behind=behind,
+        load=load,
+        trust=trust,
+        files=files,
     )
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 OPS, CASES = Path("src/chainrule/ops.py"), Path("tests/chainrule/cases.py")
+PARTS = [OPS, *(OPS.with_name(f"{part}.py") for part in ("windows", "fused"))]  # where ops are
 FUNCTION = '''
 
 @primitive
@@ -41,15 +42,22 @@ def new(name: str, root: Path = Path()) -> str:
         ValueError: if it is no such name, or an op has it.
     """
     ops, cases = (root / OPS).read_text(encoding="utf-8"), (root / CASES).read_text(encoding="utf-8")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in re.findall(r"^def (\w+)", ops, re.M):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in _taken(root):
         raise ValueError(f"{name}: give a new op a name of its own in small letters, such as log1p")
-    listed, private = ops.index('\n""".split()'), ops.index("\n\ndef _reduced(")
+    listed, private = ops.index('\n""".split()'), ops.index("\n\ndef _check_index(")
     text = FUNCTION.format(name=name)
     new_ops = f"{ops[:listed]}\n    {name}{ops[listed:private]}{text}{ops[private:]}"
     (root / OPS).write_text(new_ops, encoding="utf-8")
     (root / CASES).write_text(cases + ROWS.format(name=name), encoding="utf-8")
     line = new_ops[: new_ops.index(f"\ndef {name}(")].count("\n") + 2
     return TO_FILL.format(name=name, ops=OPS, cases=CASES, line=line, row=cases.count("\n") + 2)
+
+
+def _taken(root: Path) -> list[str]:
+    """Names of the functions that there are."""
+    return re.findall(
+        r"^def (\w+)", "".join((root / part).read_text(encoding="utf-8") for part in PARTS), re.M
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays import total
 from chainrule.tensor import Tensor, as_array, wrap
 
 _recording = True  # False inside no_grad()
@@ -35,16 +36,18 @@ class Node:
         shape: **shape** of the value, which its gradient has too.
         dtype: dtype of the value, and of its gradient.
         born: what the clock of in-place changes showed when the value was computed.
-        grad: the accumulated gradient, on leaves only.
+        grad: the accumulated gradient, on leaves and where it is to be kept.
+        retains: whether a value that is no leaf keeps its gradient, too; see `Tensor.retain_grad`.
     """
 
-    __slots__ = ("op", "parents", "vjps", "shape", "dtype", "born", "grad")
+    __slots__ = ("op", "parents", "vjps", "shape", "dtype", "born", "grad", "retains")
 
     def __init__(self, op: str, parents: list[Node], vjps: list[Callable[..., Any]], value: np.ndarray):
         self.op, self.parents = op, parents
         self.vjps: list[Callable[..., Any]] | None = vjps
         self.shape, self.dtype, self.born = value.shape, value.dtype, _clock
         self.grad: Tensor | None = None
+        self.retains = False
 
     def __repr__(self) -> str:
         return f"Node({self.op}, shape={self.shape})"
@@ -63,7 +66,7 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The function of Tensors, arrays and numbers. `rule` itself stays within reach as its attribute `rule`.
     """
-    arrange, name, arity = _arranger(rule), rule.__name__, rule.__code__.co_argcount
+    arrange, name, arity = _arranger(rule), rule.__name__.strip("_"), rule.__code__.co_argcount
 
     @functools.wraps(rule)
     def op(*inputs: Any, **options: Any) -> Tensor:
@@ -199,7 +202,7 @@ def unbroadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         return g
     added = g.ndim - len(shape)
     stretched = tuple(i for i, n in enumerate(g.shape) if i < added or n != shape[i - added])
-    return g.sum(axis=stretched, keepdims=True).reshape(shape)
+    return total(g, stretched, keepdims=True).reshape(shape)
 
 
 def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
@@ -220,6 +223,8 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
         if node.vjps is None or node.born != _clock:
             check_fresh(node)
         g = grads.pop(node)
+        if node.retains:
+            node.grad = _accumulate(node.grad, g, taken)
         for parent, vjp in zip(node.parents, node.vjps or (), strict=True):
             part = vjp(g)
             if part.shape != parent.shape or part.dtype is not parent.dtype:

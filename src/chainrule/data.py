@@ -4,12 +4,14 @@ Data sets come as NumPy arrays: inputs float32, labels int64. Those that are gen
 so that a seed gives the same set each time. Origins and licences of what is shipped stand in DATA.md.
 """
 
+import gzip
 from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
+from chainrule.arrays import check_range
 from chainrule.init import Generator, generator_or_shared
 from chainrule.tensor import Tensor, wrap
 
@@ -204,6 +206,14 @@ def names() -> list[str]:
     return (_SHIPPED / "first_names.txt").read_text(encoding="ascii").split()
 
 
+def alice() -> str:
+    """The text of *Alice's Adventures in Wonderland* by Lewis Carroll, from "CHAPTER I" to "THE END".
+
+    148,303 characters of plain ASCII, in lines of at most 72 that end in a newline.
+    """
+    return gzip.decompress((_SHIPPED / "alice.txt.gz").read_bytes()).decode("ascii")
+
+
 FASHION = tuple("T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot".split(","))
 
 
@@ -253,6 +263,44 @@ def _one_length(name: str, arrays: Any) -> list[np.ndarray]:
     if not data or any(a.ndim == 0 or len(a) != len(data[0]) for a in data):
         raise ValueError(f"{name}: wanted arrays of one length, got shapes {[a.shape for a in data]}")
     return data
+
+
+def mislabel(
+    y: Any, share: float, generator: Generator | None = None, classes: int | None = None
+) -> np.ndarray:
+    """Labels of which a share is wrong: exactly round(share * N) are changed, each to another class at random.
+
+    Args:
+        y: labels of **shape** (N,), integers 0 … classes - 1.
+        share: the part to change, in [0, 1].
+        generator: source of the random numbers.
+        classes: how many classes there are; the largest label + 1 if None.
+
+    Returns:
+        A new array of the **shape** and dtype of y.
+
+    Raises:
+        ValueError: if share is not in [0, 1], y has not one axis, a label is out of range, or there is no other class.
+        TypeError: if labels are not integers.
+    """
+    (labels,) = _one_length("mislabel", [y])
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"mislabel: labels are integers, got {labels.dtype}")
+    if labels.ndim != 1 or not 0 <= share <= 1:
+        raise ValueError(
+            f"mislabel: wanted labels (N,) and a share in [0, 1], got {labels.shape} and {share}"
+        )
+    count = round(share * len(labels))
+    classes = max(labels.tolist(), default=0) + 1 if classes is None else classes
+    check_range("mislabel: label", labels, classes, ValueError)
+    rng, out = generator_or_shared(generator), labels.copy()
+    if count == 0:
+        return out
+    if classes < 2:
+        raise ValueError(f"mislabel: wanted at least 2 classes to change labels, got {classes}")
+    changed = rng.permutation(len(labels))[:count]
+    out[changed] = (labels[changed] + rng.integers(1, classes, count)) % classes
+    return out
 
 
 class batches:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import ops
+from chainrule.init import Generator, generator_or_shared
 from chainrule.tensor import Tensor, wrap
 
 # --- What ops.py fuses, step by step ----------------------------------------------------------------------------
@@ -144,6 +145,44 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Any = N
         return x
     stays = (np.random.default_rng(generator).random(x.shape) >= p).astype(x.dtype)
     return x * (stays if p == 1 else stays / (1 - p))
+
+
+def sample(logits: Any, generator: Generator | None = None, temperature: float = 1.0,
+           top_k: int | None = None) -> Any:  # fmt: skip
+    """Indices drawn at random with the probabilities softmax(logits / temperature).
+
+    The largest of the logits with Gumbel noise on them is drawn: it is each index with just that probability.
+
+    Args:
+        logits: **shape** (..., C), float; minus infinity for what shall not be drawn.
+        generator: source of the random numbers.
+        temperature: below 1 the likely becomes likelier, above 1 all becomes more alike; 0 takes the largest.
+        top_k: draw among the k largest only; None for all.
+
+    Returns:
+        Integers 0 … C - 1 of **shape** (...,).
+
+    Raises:
+        ValueError: if temperature is negative, top_k is not in 1 … C, a logit is NaN or infinity, or all of a row
+            are minus infinity.
+
+    Source: Maddison, Tarlow and Minka, A* Sampling, 2014, section 2 (the Gumbel-Max trick).
+    """
+    z = np.asarray(logits, np.float64)
+    if z.ndim == 0 or not np.isfinite(z.max(-1, initial=-np.inf)).all():
+        wanted = "none of them NaN or infinity, nor all of a row minus infinity"
+        raise ValueError(f"sample: wanted logits (..., C), {wanted}; got shape {z.shape}: {z}")
+    k = z.shape[-1] if top_k is None else top_k
+    if not temperature >= 0 or not 1 <= k <= z.shape[-1]:
+        raise ValueError(
+            f"sample: temperature is at least 0, top_k 1 to {z.shape[-1]}, got {temperature}, {top_k}"
+        )
+    if k < z.shape[-1]:
+        z, rest = z.copy(), np.argsort(-z, -1, kind="stable")[..., k:]
+        np.put_along_axis(z, rest, -np.inf, -1)
+    if temperature > 0:
+        z = z / temperature + generator_or_shared(generator).gumbel(size=z.shape)
+    return z.argmax(-1)
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None,

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import ops
+from chainrule import fused, ops
+from chainrule.arrays import check_range
 from chainrule.ops import binary_cross_entropy_with_logits, cross_entropy, hinge_loss, mse_loss
 from chainrule.tensor import Tensor, wrap
 
@@ -19,13 +20,13 @@ __all__ += ["binary_cross_entropy_with_logits", "kl_div"]
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors, of one shape."""
     x, y = (t if isinstance(t, Tensor) else Tensor(t) for t in (input, target))
-    ops._check_same(name, x, y)
+    fused._check_same(name, x, y)
     return x, y
 
 
 def _reduce(name: str, losses: Tensor, reduction: str) -> Tensor:
     """Mean, sum, or all of the losses."""
-    ops._check_reduction(losses, reduction, name=f"{name}: ")
+    fused._check_reduction(losses, reduction, name=f"{name}: ")
     return losses if reduction == "none" else getattr(losses, reduction)()
 
 
@@ -91,7 +92,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype.kind not in "iu" or p not in (1, 2):
         got = f"{x.shape}, {labels.dtype} {labels.shape} and p = {p}"
         raise ValueError(f"multi_margin_loss: wanted (B, C), integer labels (B,) and p = 1 or 2, got {got}")
-    ops._check_range("multi_margin_loss: label", labels, x.shape[1], ValueError)
+    check_range("multi_margin_loss: label", labels, x.shape[1], ValueError)
     short = (margin - x.gather(1, labels[:, None]) + x).relu()
     others = np.arange(x.shape[1]) != labels[:, None]
     losses = ((short if p == 1 else short * short) * others.astype(x.dtype)).sum(dim=1) / x.shape[1]

@@ -565,18 +565,8 @@ class Embedding(Module):
 # --- Sequences --------------------------------------------------------------------------------------------------
 
 
-def _entries(x: Tensor) -> list[Tensor]:
-    """The entries x[0], x[1], … along axis 0.
-
-    By halves: the gradient of each entry alone would be an array as large as x, T of them for T entries; this
-    way log2(T) are enough.
-    """
-    middle = len(x) // 2
-    return [x[0]] if len(x) == 1 else _entries(x[:middle]) + _entries(x[middle:])
-
-
 class _Recurrent(Module):
-    """Shared by the recurrent layers; each defines the cell, and how many numbers a hidden unit is made from."""
+    """Shared by the recurrent layers; each defines `cell` or `run`, and how many numbers a hidden unit is made from."""
 
     gates, states = 1, 1
 
@@ -595,6 +585,11 @@ class _Recurrent(Module):
             for name, shape in shapes.items():
                 setattr(self, f"{name}_l{layer}{way}", _drawn(uniform_, shape, -bound, bound, **factory))
 
+    def weights(self, layer: int, way: str) -> list[Any]:
+        """Both weights and both biases, or None for these, of one layer in one direction."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return [getattr(self, f"{name}_l{layer}{way}", None) for name in names]
+
     def cell(self, x: Tensor, h: Tensor, state: Any) -> Any:
         """New state of one layer.
 
@@ -607,10 +602,11 @@ class _Recurrent(Module):
 
     def run(self, x: Tensor, state: Any, layer: int, way: str) -> Any:
         """Outputs of one layer in one direction, **shape** (T, B, H), and its last state."""
-        names = (f"{name}_l{layer}{way}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-        w_ih, w_hh, b_ih, b_hh = (getattr(self, name, None) for name in names)
+        w_ih, w_hh, b_ih, b_hh = self.weights(layer, way)
         outputs, step = [], -1 if way else 1
-        for z in _entries(ops.linear(x, w_ih, b_ih))[::step]:  # the inputs' part for all times in one product
+        for z in ops.unbind(ops.linear(x, w_ih, b_ih))[
+            ::step
+        ]:  # the inputs' part for all times in one product
             state = self.cell(z, ops.linear(state[0], w_hh, b_hh), state)
             outputs.append(state[0])
         return ops.stack(outputs[::step]), state
@@ -644,7 +640,7 @@ class _Recurrent(Module):
         for layer in range(self.num_layers):
             x = dropout(x, self.dropout, layer > 0 and self.training, generator_or_shared(self.generator))
             outputs, last = zip(*(self.run(x, next(starts), layer, way) for way in self.ways), strict=True)
-            x = ops.cat(outputs, -1)
+            x = ops.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
             ends += last
         states = tuple(ops.stack(parts) for parts in zip(*ends, strict=True))
         return (x.transpose(0, 1) if turned else x), (states if self.states > 1 else states[0])
@@ -700,11 +696,12 @@ class LSTM(_Recurrent):
 
     gates, states = 4, 2
 
-    def cell(self, x: Tensor, h: Tensor, state: Any) -> Any:
-        """New state (h, c)."""
-        write, keep, new, show = ops.split(x + h, self.hidden_size, -1)
-        c = ops.sigmoid(keep) * state[1] + ops.sigmoid(write) * ops.tanh(new)
-        return ops.sigmoid(show) * ops.tanh(c), c
+    def run(self, x: Tensor, state: Any, layer: int, way: str) -> Any:
+        """Outputs of one layer in one direction, **shape** (T, B, H), and its last state (h, c)."""
+        w_ih, w_hh, b_ih, b_hh = self.weights(layer, way)
+        gates = ops.linear(x, w_ih, b_ih + b_hh if self.bias else None)
+        out = ops.lstm(gates[::-1] if way else gates, *state, w_hh)
+        return (out[-2::-1] if way else out[:-1]), (out[-2], out[-1])
 
 
 class GRU(_Recurrent):

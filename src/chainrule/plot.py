@@ -92,13 +92,111 @@ def histogram(values: Any, ax: Any = None, bins: int = 50) -> Any:
 
 
 def filters(weight: Any, columns: int = 8, ax: Any = None) -> Any:
-    """The filters of a convolution side by side, all on one scale; **shape** (O, C, kh, kw), means over C."""
-    images = np.asarray(weight).mean(1)
-    framed = np.pad(images, [(0, -len(images) % columns), (0, 1), (0, 1)], constant_values=np.nan)
-    canvas = np.block([[*framed[i : i + columns]] for i in range(0, len(framed), columns)])
-    ax = _start(ax, f"{len(images)} filters")
+    """The filters of a convolution side by side, in two colours around 0; **shape** (O, C, kh, kw), means over C."""
+    weight = np.asarray(weight).mean(1)
+    ax = images(weight, columns=columns, signed=True, ax=ax)
+    ax.set_title(f"{len(weight)} filters")
+    ax.figure.colorbar(ax.images[0], ax=ax, label="weight", shrink=0.7)
+    return ax
+
+
+def images(
+    images: Any, labels: Any = None, columns: int = 8, signed: bool | None = None, ax: Any = None
+) -> Any:
+    """Grey or signed images in a grid, all on one scale.
+
+    Args:
+        images: **shape** (N, H, W) or (N, 1, H, W).
+        labels: what to write below each image, N words or numbers; None for nothing.
+        columns: images in a row.
+        signed: draw in two colours with 0 in the middle, as for weights and gradients, rather than in greys from the
+            smallest to the largest value; None to do so where there are numbers below 0.
+        ax: where to draw.
+
+    Raises:
+        ValueError: if images has another shape, or labels another length.
+    """
+    pixels = np.asarray(images)
+    pixels = pixels[:, 0] if pixels.ndim == 4 and pixels.shape[1] == 1 else pixels
+    words = [""] * len(pixels) if labels is None else [str(label) for label in np.asarray(labels).tolist()]
+    if pixels.ndim != 3 or pixels.size == 0 or len(words) != len(pixels):
+        wanted = "images (N, H, W) or (N, 1, H, W), and N labels or None"
+        raise ValueError(f"images: wanted {wanted}, got {np.shape(images)} and {len(words)} labels")
+    columns = min(columns, len(pixels))
+    gap = max(1, round(pixels.shape[1] * 0.3)) if labels is not None else 1  # room for a label
+    height, width = pixels.shape[1] + gap, pixels.shape[2] + 1
+    canvas = np.full((-(-len(pixels) // columns) * height, columns * width), np.nan)
+    ax = _start(ax, f"{len(pixels)} images")
+    for i, (image, word) in enumerate(zip(pixels, words, strict=True)):
+        top, left = i // columns * height, i % columns * width
+        canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+        middle = left + (image.shape[1] - 1) / 2
+        ax.text(middle, top + height - 0.5 - gap / 2, word, ha="center", va="center", fontsize="small")
     ax.axis("off")
-    ax.figure.colorbar(ax.imshow(canvas), ax=ax, label="weight", shrink=0.7)
+    ax.imshow(canvas, aspect="equal", **_scale(pixels, signed))
+    return ax
+
+
+def _scale(values: np.ndarray, signed: bool | None) -> dict[str, Any]:
+    """Colours and ends of a scale: from the smallest to the largest value in greys, or as far to either side of 0."""
+    if signed if signed is not None else values.min() < 0:
+        end = float(np.abs(values).max()) or 1.0
+        return {"cmap": "RdBu_r", "vmin": -end, "vmax": end}
+    return {"cmap": "gray", "vmin": float(values.min()), "vmax": float(values.max())}
+
+
+def attention(weights: Any, queries: Sequence[str] = (), keys: Sequence[str] = (), ax: Any = None) -> Any:
+    """How much each query looks at each key: a row of weights for each query.
+
+    Args:
+        weights: **shape** (L, S), not negative.
+        queries: L words or letters, written beside the rows; none for no words.
+        keys: S words or letters, written above the columns; none for no words.
+        ax: where to draw.
+
+    Raises:
+        ValueError: if weights has another shape, or the words are not as many.
+    """
+    weights = np.asarray(weights)
+    named = [len(words) or n for words, n in zip((queries, keys), weights.shape, strict=False)]
+    if weights.ndim != 2 or named != [*weights.shape]:
+        got = f"{weights.shape} with {len(queries)} queries and {len(keys)} keys"
+        raise ValueError(f"attention: wanted weights (L, S) with L queries and S keys, got {got}")
+    ax = _start(ax, "Where each query looks", "key", "query")
+    shown = ax.imshow(weights, cmap="Blues", vmin=0, vmax=max(float(weights.max(initial=0)), 1e-12))
+    ax.grid(False)
+    ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    ax.xaxis.set_label_position("top")
+    for axis, words in ((ax.xaxis, keys), (ax.yaxis, queries)):
+        if words:
+            axis.set_ticks(range(len(words)), [*words])
+    ax.figure.colorbar(shown, ax=ax, label="weight", shrink=0.7)
+    return ax
+
+
+def histories(histories: Mapping[str, Any], ax: Any = None, log: bool = False, ylabel: str = "loss") -> Any:
+    """Mean over several runs of what was measured at every epoch, and the range from the least to the largest.
+
+    Args:
+        histories: for each name the numbers of its runs, **shape** (runs, epochs): one curve and one band each.
+        ax: where to draw.
+        log: a logarithmic scale.
+        ylabel: what was measured.
+
+    Raises:
+        ValueError: if runs of a name differ in length, or there are none.
+    """
+    ax = _start(ax, "Mean and range over runs", "epoch", ylabel)
+    ax.set_yscale("log" if log else "linear")
+    for name, runs in histories.items():
+        lengths = {len(run) for run in runs}
+        if len(lengths) != 1 or lengths == {0}:
+            raise ValueError(f"histories: wanted runs of one length, {name!r} has {sorted(lengths)}")
+        values = np.asarray(runs, float)
+        epochs = range(1, values.shape[1] + 1)
+        (line,) = ax.plot(epochs, values.mean(0), label=name)
+        ax.fill_between(epochs, values.min(0), values.max(0), color=line.get_color(), alpha=0.2, linewidth=0)
+    ax.legend()
     return ax
 
 

@@ -113,12 +113,15 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
-        """Gradient that `backward` left here, of the same **shape** and dtype; None before, and off leaves."""
+        """Gradient that `backward` left here, of the same **shape** and dtype; None before.
+
+        On leaves; elsewhere only after `retain_grad()`.
+        """
         return None if self.node is None else self.node.grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        if self.node is None or not self.is_leaf:
+        if self.node is None or not (self.is_leaf or self.node.retains):
             raise RuntimeError(f"only a leaf with requires_grad=True holds a gradient; this is {self!r}")
         if value is not None and np.shape(value) != self.shape:
             raise ValueError(f"a gradient has its tensor's shape: wanted {self.shape}, got {np.shape(value)}")
@@ -213,6 +216,23 @@ class Tensor:
             raise ValueError(f"backward(gradient): wanted shape {self.shape}, got {g.shape}")
         autograd.backward(self.node, g, retain_graph)
 
+    def retain_grad(self) -> None:
+        """Have `backward` leave a gradient in `grad` although this is no leaf; on a leaf nothing changes.
+
+        Raises:
+            RuntimeError: if it needs no gradient.
+        """
+        if self.node is None:
+            raise RuntimeError(
+                "retain_grad: this needs no gradient: no requires_grad=True behind it, or no_grad()"
+            )
+        self.node.retains = not self.is_leaf
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether this is no leaf and keeps its gradient all the same, after `retain_grad()`."""
+        return self.node is not None and self.node.retains
+
     def zero_grad(self) -> None:
         """Forget the gradient."""
         if self.node is not None:
@@ -237,7 +257,9 @@ class Tensor:
         return len(self._data)
 
     def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
+        if self.ndim == 0:
+            raise TypeError("a tensor without axes has no entries to go through")
+        return iter(ops.unbind(self))
 
     __eq__, __ne__ = map(_without_gradient, (np.equal, np.not_equal))  # type: ignore[assignment]
     __lt__, __le__ = map(_without_gradient, (np.less, np.less_equal))
@@ -275,6 +297,7 @@ class Tensor:
     sum, mean, var, max, min = map(_method, ("sum", "mean", "var", "max", "min"))
     softmax, log_softmax, logsumexp = map(_method, ("softmax", "log_softmax", "logsumexp"))
     transpose, broadcast_to, gather, split = map(_method, ("transpose", "broadcast_to", "gather", "split"))
+    unbind = _method("unbind")
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same entries in another **shape**, given as numbers or as one tuple; one of them may be -1."""
@@ -313,7 +336,11 @@ class Tensor:
             raise RuntimeError("a view cannot be changed in place while recording: write t = t + v")
         np.copyto(self._data, out._data, casting="same_kind")
         autograd.note_change(self._data)
-        self.node = out.node or self.node
+        if out.node is not None:
+            if self.node is not None and self.node.retains:  # from now on the gradient of the new value
+                out.node.retains, out.node.grad = True, self.node.grad
+                self.node.retains = False
+            self.node = out.node
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:

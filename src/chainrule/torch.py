@@ -60,11 +60,12 @@ def report() -> str:
 _TABLE = """
     ops    torch                      add sub mul div neg pow exp log sqrt sin cos abs tanh sigmoid relu maximum
     ops    torch                      minimum where clip max min sum mean var logsumexp softmax log_softmax matmul
-    ops    torch                      einsum reshape transpose permute broadcast_to concatenate stack split gather
+    ops    torch                      einsum reshape transpose permute broadcast_to concatenate stack split unbind
+    ops    torch                      gather
     ops    torch.nn.functional        leaky_relu gelu softplus linear pad embedding conv1d conv2d max_pool1d
     ops    torch.nn.functional        max_pool2d avg_pool1d avg_pool2d batch_norm layer_norm
     ops    operator                   getitem
-    ops    chainrule.torch            cast setitem sum_of_squares
+    ops    chainrule.torch            cast setitem sum_of_squares lstm_cell lstm
     nn     torch.nn                   Linear Conv1d Conv2d MaxPool1d MaxPool2d AvgPool1d AvgPool2d BatchNorm1d
     nn     torch.nn                   BatchNorm2d LayerNorm Dropout Embedding Flatten Sequential RNN LSTM GRU
     nn     torch.nn                   MultiheadAttention ReLU LeakyReLU GELU Softplus Sigmoid Tanh Softmax Identity
@@ -98,6 +99,30 @@ def setitem(x: Any, value: Any, index: Any) -> Any:
 def sum_of_squares(*xs: Any) -> Any:
     """`chainrule.ops.sum_of_squares` for torch tensors."""
     return sum((x * x).sum() for x in xs)
+
+
+def lstm_cell(gates: Any, c: Any) -> Any:
+    """`chainrule.ops.lstm_cell` for torch tensors: PyTorch's cell, with a weight that passes the gates on."""
+    import torch
+
+    as_they_are, size = torch.eye(gates.shape[-1], dtype=gates.dtype, device=gates.device), c.shape[-1]
+    x, before = gates.reshape(-1, 4 * size), c.reshape(-1, size)
+    after = torch.lstm_cell(x, (0 * before, before), as_they_are, 0 * as_they_are[:, :size])
+    return torch.stack(after).reshape(2, *c.shape)
+
+
+def lstm(x: Any, h: Any, c: Any, weight: Any) -> Any:
+    """`chainrule.ops.lstm` for torch tensors: PyTorch's, with a weight that passes the inputs on as they are."""
+    import torch
+
+    as_they_are, one = (
+        torch.eye(len(weight), dtype=x.dtype, device=x.device),
+        h.ndim == 1,
+    )  # one sequence, without a batch axis
+    x, start = (x[:, None], (h[None, None], c[None, None])) if one else (x, (h[None], c[None]))
+    outputs, _, last = torch.lstm(x, start, [as_they_are, weight], False, 1, 0.0, False, False, False)
+    out = torch.cat([outputs, last])
+    return out[:, 0] if one else out
 
 
 def hinge_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:

@@ -9,7 +9,15 @@ HEAD = "---\ntitle: T\ndescription: D.\n---\n# Three words here\n\n"
 BLOCK = "```python\nx = 1\n\ny = 2\n```\n\n"
 CLOSED = '??? note "Not counted"\n    Many words $x$ in here.\n\n    ```python\n    z = 3\n    ```\n\n'
 OPEN = "!!! note\n    Two words.\n\n"
-EXERCISE = '!!! exercise "1 · Do"\n    Do it.\n\n    <!-- exercise: a starter -->\n    ```python\n    a = ...\n    ```\n\n'
+EXERCISE = """!!! exercise "1 · Do"
+    Do it.
+
+    <!-- exercise: a starter -->
+    ```python
+    a = ...
+    ```
+
+"""
 
 
 @pytest.mark.parametrize(

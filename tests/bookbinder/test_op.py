@@ -74,7 +74,7 @@ def test_from_a_shell_it_says_what_it_wants(engine, arguments, said):
     assert done.returncode == 1 and done.stderr.startswith(said) and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["add", "Bad", "two words", ""])
+@pytest.mark.parametrize("name", ["add", "conv2d", "mse_loss", "Bad", "two words", ""])
 def test_a_name_that_cannot_be(engine, name):
     with pytest.raises(ValueError, match="a name of its own"):
         op.new(name, engine)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import chainrule.torch
 from chainrule import ops
 from chainrule.tensor import wrap
 
@@ -119,6 +120,7 @@ THEIRS = {
     "hinge_loss": lambda x, t, reduction="mean": {"mean": torch.mean, "sum": torch.sum, "none": lambda v: v}[
         reduction](torch.relu(1 - t * x)),
     "batch_norm": F.batch_norm, "layer_norm": F.layer_norm,
+    "lstm_cell": chainrule.torch.lstm_cell, "lstm": chainrule.torch.lstm, "unbind": torch.unbind,
     **{name: getattr(torch, name) for name in "add sub mul div exp log sqrt sin cos abs tanh sigmoid relu maximum "
        "minimum where clip logsumexp softmax log_softmax matmul einsum reshape transpose gather".split()},
     **{name: getattr(F, name) for name in "conv1d conv2d max_pool1d max_pool2d avg_pool1d avg_pool2d".split()},
@@ -265,6 +267,13 @@ for op in (
 for op in ("sum", "mean", "logsumexp"):
     row(op, (), dim=0, keepdim=True)
     row(op, (), dim=-1, keepdim=True)
+for op in ("sum", "mean"):  # so many that they are added in groups
+    row(op, (300, 2), dim=0)
+    row(op, (2, 300, 3), dim=(1,))
+    row(op, transposed(3, 2, 260), dim=(0, 2), keepdim=True)
+    row(op, (2, 300), dim=1)
+    row(op, (2, 3, 20, 20), dim=(2, 3))
+    row(op, (3, 20, 2, 20), dim=(1, -1))
 row("var", (), dim=0, correction=0)
 row("var", (), dim=-1, correction=0, keepdim=True)
 row("sum", (0, 3), dim=0)
@@ -319,6 +328,16 @@ for equation, *shapes in [
 ]:  # fmt: skip
     row("einsum", equation, *shapes)
 row("einsum", "ij,jk->ki", transposed(2, 3), strided(3, 4))
+
+# Memory.
+for shape in [(3,), (2, 3), (1, 1), (0, 3), (2, 3, 4)]:
+    row("lstm_cell", (*shape[:-1], 4 * shape[-1]), shape)
+row("lstm_cell", strided(2, 12) * 20, transposed(2, 3))
+row("lstm_cell", np.linspace(-40, 40, 16)[None], (1, 4), kink=True)
+for steps, shape in [(1, (2, 3)), (4, (2, 3)), (5, (1, 1)), (3, (0, 2))]:
+    row("lstm", (steps, *shape[:-1], 4 * shape[-1]), shape, shape, (4 * shape[-1], shape[-1]))
+row("lstm", (4, 12), (3,), (3,), (12, 3))
+row("lstm", strided(3, 2, 12), transposed(2, 3), strided(2, 3), transposed(12, 3))
 
 # Shape.
 for x, shape in [
@@ -395,6 +414,10 @@ for x, size, dim in [
     row("split", x, split_size_or_sections=size, dim=dim)
 for case in [c for c in CASES if c.op == "split"]:
     case.inputs, case.options = (*case.inputs, case.options.pop("split_size_or_sections")), case.options
+for x, dim in [((3,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 1, 3), -1), ((2, 0), 0), ((2, 3, 2), -2)]:
+    row("unbind", x, dim)
+row("unbind", transposed(3, 2), 1)
+row("unbind", strided(3, 2))
 for x, widths in [
     ((3,), (1, 2)),
     ((2, 3), (1, 0)),

@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -87,6 +88,84 @@ def test_intermediate_values_keep_no_gradient():
     y = x * 2
     y.sum().backward()
     assert y.grad is None and x.grad is not None
+
+
+@pytest.mark.parametrize("lib", [chainrule, torch], ids=["chainrule", "torch"])
+def test_retained_gradients(lib):
+    """The same program in both libraries, with the same results."""
+    x = lib.Tensor([1.0, 2.0, 3.0]).requires_grad_(True)
+    y = x * x
+    z = y * 3
+    assert not y.retains_grad and not x.retains_grad
+    y.retain_grad()
+    y.retain_grad()
+    x.retain_grad()  # a leaf has one anyway
+    assert y.retains_grad and not z.retains_grad and not x.retains_grad
+    z.sum().backward(retain_graph=True)
+    assert y.grad.tolist() == [3, 3, 3] and x.grad.tolist() == [6, 12, 18]
+    z.sum().backward()
+    assert y.grad.tolist() == [6, 6, 6] and x.grad.tolist() == [12, 24, 36]
+
+
+@pytest.mark.parametrize("lib", [chainrule, torch], ids=["chainrule", "torch"])
+def test_retained_gradient_of_what_is_changed_in_place(lib):
+    x = lib.Tensor([1.0, 2.0]).requires_grad_(True)
+    y = x * 2
+    y.retain_grad()
+    y *= 5
+    assert y.retains_grad
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [20, 40] and x.grad.tolist() == [200, 400]
+
+
+@pytest.mark.parametrize("lib", [chainrule, torch], ids=["chainrule", "torch"])
+def test_retained_gradients_of_a_view_and_of_the_end(lib):
+    x = lib.Tensor([[1.0, 2.0], [3.0, 4.0]]).requires_grad_(True)
+    y = x + 0
+    row = y[1]
+    loss = (row * row).sum()
+    for kept in (y, row, loss):
+        kept.retain_grad()
+    loss.backward()
+    assert row.grad.tolist() == [6, 8] and y.grad.tolist() == [[0, 0], [6, 8]] and loss.grad.tolist() == 1
+
+
+@pytest.mark.parametrize("lib", [chainrule, torch], ids=["chainrule", "torch"])
+def test_nothing_is_retained_where_nothing_is_needed(lib):
+    with pytest.raises(RuntimeError, match="retain_grad"):
+        lib.Tensor([1.0]).retain_grad()
+    with lib.no_grad():
+        y = lib.Tensor([1.0]).requires_grad_(True) * 2
+    assert not y.retains_grad
+    with pytest.raises(RuntimeError, match="retain_grad"):
+        y.retain_grad()
+
+
+def test_retained_gradients_share_no_memory():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = x + 0.0
+    z = y + 0.0
+    y.retain_grad()
+    z.retain_grad()
+    z.sum().backward()
+    for a, b in itertools.combinations([x.grad.numpy(), y.grad.numpy(), z.grad.numpy()], 2):
+        assert not np.shares_memory(a, b)
+    z.zero_grad()
+    assert z.grad is None and y.grad is not None
+    y.grad = np.ones(2, np.float32)
+    with pytest.raises(RuntimeError, match="only a leaf"):
+        (y * 2).grad = np.ones(2, np.float32)
+
+
+def test_entries_that_a_sweep_does_not_reach_get_nothing():
+    """What an earlier sweep left behind is not taken again."""
+    x = Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
+    a, b, c = ops.unbind(x)
+    (a * 2).sum().backward(retain_graph=True)
+    assert x.grad.tolist() == [[2, 2], [0, 0], [0, 0]]
+    x.zero_grad()
+    (b * c + b).sum().backward()
+    assert x.grad.tolist() == [[0, 0], [5, 6], [2, 3]]
 
 
 def test_backward_twice():

@@ -196,6 +196,12 @@ BAD = [
     (lambda: nn.ReLU().load_state_dict({"b": 1}), RuntimeError, "does not fit ReLU: unknown: b"),
     (lambda: nn.Linear(2, 3, bias=False).load_state_dict({"weight": np.ones((2, 3))}), RuntimeError, r"weight: saved with shape \(2, 3\), here \(3, 2\)"),
     (lambda: init.xavier_uniform_(t(3)), ValueError, r"a fan needs a weight of shape \(out, in, …\), got shape \(3,\)"),
+    # sequences
+    (lambda: ops.lstm_cell(t(2, 8), t(2, 3)), ValueError, r"lstm_cell: gates of shape \(2, 8\) for a memory of \(2, 3\): wanted \(2, 12\)"),
+    (lambda: ops.lstm_cell(t(4), t()), ValueError, "lstm_cell: .*wanted at least one axis"),
+    (lambda: ops.lstm(t(5, 2, 8), t(2, 3), t(2, 3), t(12, 3)), ValueError, r"lstm: wanted .*weight \(4 H, H\), got \(5, 2, 8\), \(2, 3\)"),
+    (lambda: ops.lstm(t(0, 2, 12), t(2, 3), t(2, 3), t(12, 3)), ValueError, r"lstm: wanted x \(T, B, 4 H\) with T at least 1.*got \(0, 2, 12\)"),
+    (lambda: list(t()), TypeError, "a tensor without axes has no entries to go through"),
     # training
     (lambda: optim.SGD([], 0.1), ValueError, "an optimiser got no parameters"),
     (lambda: optim.SGD([t(1)], -1), ValueError, "SGD: lr must be at least 0, got -1"),

@@ -1,5 +1,6 @@
 """What a step costs as the graph grows, and how much it keeps for the way back; counted, never timed."""
 
+import gc
 import sys
 
 import numpy as np
@@ -22,6 +23,7 @@ def calls(length):
         count += event in ("call", "c_call")
 
     x = y = Tensor(1.0, requires_grad=True)
+    gc.disable()  # others may have asked to be called when the collector runs
     sys.setprofile(note)
     try:
         for _ in range(length):
@@ -29,6 +31,7 @@ def calls(length):
         y.backward()
     finally:
         sys.setprofile(None)
+        gc.enable()
     assert x.grad.item() == 1
     return count
 
@@ -44,6 +47,36 @@ def test_a_value_used_often_costs_no_more_than_its_arrows():
     for _ in range(50):
         y = y * y
     assert len(toposort(y.node)) == 51
+
+
+class Watched(np.ndarray):
+    """An array that notes how many axes the factors of a product have."""
+
+    axes: set[tuple[int, int]] = set()
+
+    def dot(self, other):
+        self.axes.add((self.ndim, np.ndim(other)))
+        return np.dot(self.view(np.ndarray), np.asarray(other)).view(Watched)
+
+    __matmul__ = dot
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (2, 5, 4, 3)])
+@pytest.mark.parametrize("op", ["linear", "matmul"])
+def test_products_of_stacks_with_one_matrix_are_products_of_two_matrices(op, shape):
+    x, w, g = (RNG.standard_normal(s).view(Watched) for s in (shape, (3, 3), shape))
+    Watched.axes.clear()
+    _, *vjps = getattr(ops, op).rule(x, w)
+    assert [vjp(g).shape for vjp in vjps[:2]] == [shape, (3, 3)]
+    assert Watched.axes == {(2, 2)}, "BLAS multiplies matrices; more axes than two are left to slow loops"
+
+
+def test_the_gradient_of_a_vector_that_a_stack_is_multiplied_by_is_one_product():
+    x, v, g = (RNG.standard_normal(s).view(Watched) for s in ((5, 4, 3), (3,), (5, 4)))
+    _, _, vjp = ops.matmul.rule(x, v)
+    Watched.axes.clear()
+    np.testing.assert_allclose(vjp(g), np.einsum("ijk,ij->k", x, g))
+    assert Watched.axes == {(2, 2)}
 
 
 def owner(array):

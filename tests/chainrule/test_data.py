@@ -100,6 +100,59 @@ def test_names():
     assert {"mary", "james", "aaron"} <= set(names) and max(map(len, names)) == 11
 
 
+def test_alice():
+    text = data.alice()
+    assert hashlib.sha256(text.encode()).hexdigest() == (
+        "90c43dec3d66aec95ac33def73cce5b938711fd1bd63b9c1d3da8769cdede401"
+    )
+    lines = text.split("\n")
+    assert len(text) == 148_303 and lines[0] == "CHAPTER I" and lines[-2:] == [" " * 29 + "THE END", ""]
+    assert text.isascii() and not set("\r\x1a\t") & set(text) and max(map(len, lines)) <= 72
+    assert text.count("CHAPTER ") == 12 and text.count("Cheshire") > 5
+    assert "gutenberg" not in text.lower() and "Fulcrum" not in text
+
+
+@pytest.mark.parametrize(("share", "count"), [(0, 0), (0.1, 30), (0.333, 100), (1, 300)])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+def test_mislabel_changes_exactly_so_many(share, count, dtype):
+    y = (np.arange(300) % 4).astype(dtype)
+    before = y.copy()
+    noisy = data.mislabel(y, share, rng())
+    assert (noisy != y).sum() == count and noisy.dtype == dtype and set(noisy) <= set(range(4))
+    assert (y == before).all() and noisy is not y
+    assert (noisy == data.mislabel(Tensor(y), share, rng())).all(), "the same seed, the same labels"
+
+
+def test_mislabel_takes_every_other_class_alike():
+    noisy = data.mislabel(np.full(30_000, 2), 1.0, rng(), classes=4)
+    shares = np.bincount(noisy, minlength=4) / len(noisy)
+    np.testing.assert_allclose(shares, [1 / 3, 1 / 3, 0, 1 / 3], atol=0.015)
+    where = np.concatenate(
+        [np.flatnonzero(data.mislabel(np.zeros(100, int), 0.2, rng(s), 2)) for s in range(300)]
+    )
+    assert np.bincount(where, minlength=100).min() > 30, "no place is spared"
+    assert data.mislabel(np.zeros(0, int), 0.5).shape == (0,)
+    assert data.mislabel(np.zeros(5, int), 0.0).tolist() == [0] * 5
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: data.mislabel([0, 1], -0.1), ValueError, r"a share in \[0, 1\], got \(2,\) and -0.1"),
+        (lambda: data.mislabel([0, 1], 1.01), ValueError, "and 1.01"),
+        (lambda: data.mislabel([0, 1], float("nan")), ValueError, "and nan"),
+        (lambda: data.mislabel([[0], [1]], 0.5), ValueError, r"labels \(N,\)"),
+        (lambda: data.mislabel([0.0, 1.0], 0.5), TypeError, "labels are integers, got float64"),
+        (lambda: data.mislabel([0, 3], 0.5, classes=3), ValueError, "label 3 is out of range, wanted 0 to 2"),
+        (lambda: data.mislabel([-1, 1], 0.5), ValueError, "label -1 is out of range"),
+        (lambda: data.mislabel([0, 0], 0.5), ValueError, "at least 2 classes to change labels, got 1"),
+    ],
+)
+def test_mislabel_refuses(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+
+
 HASHES = {"x_train": "c407c19496b306f5", "y_train": "630a374d65ffe2f3", "x_test": "8d46efb2efae7259",
           "y_test": "86fea14d645de73e"}  # fmt: skip
 STROKES = "106c542e969e2df5"
@@ -123,7 +176,7 @@ def test_shipped_files_are_what_data_md_says():
         assert file.stat().st_size < 3.5e6
         assert file.name in text, f"{file.name} is not described in DATA.md"
     assert "Zalando" in (folder / "fashion_mnist.LICENSE").read_text()
-    for name in ("digits", "iris", "breast_cancer", "diabetes", "mnist1d", "names", "fashion_mnist"):
+    for name in ("digits", "iris", "breast_cancer", "diabetes", "mnist1d", "names", "alice", "fashion_mnist"):
         assert f"{name}" in text
 
 

@@ -99,3 +99,53 @@ def test_dropout():
     with pytest.raises(ValueError, match="dropout: p is a probability"):
         functional.dropout(x, 1.1)
     assert not functional.dropout(x, 1.0).numpy().any()
+
+
+LOGITS = np.array([1.0, -0.5, 0.0, 2.0, -np.inf])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("top_k", [None, 5, 2])
+def test_sample_draws_with_the_probabilities_of_the_softmax(temperature, top_k):
+    drawn = functional.sample(np.tile(LOGITS, (40_000, 1)), np.random.default_rng(0), temperature, top_k)
+    p = np.exp(LOGITS / temperature)
+    p[np.argsort(-LOGITS)[top_k or 5 :]] = 0
+    p /= p.sum()
+    assert drawn.shape == (40_000,) and drawn.dtype == np.int64
+    spread = np.sqrt(p * (1 - p) / len(drawn))
+    assert (np.abs(np.bincount(drawn, minlength=5) / len(drawn) - p) <= 4.5 * spread).all()
+
+
+def test_sample_takes_each_row_by_itself_and_a_seed_again():
+    logits = Tensor(np.where(np.eye(3) > 0, 0.0, -np.inf))
+    assert functional.sample(logits, np.random.default_rng(0)).tolist() == [0, 1, 2]
+    many = np.zeros((2, 50, 7), np.float32)
+    first, again = (functional.sample(many, np.random.default_rng(3)) for _ in range(2))
+    assert first.shape == (2, 50) and (first == again).all() and len(set(first.ravel())) == 7
+    assert functional.sample(LOGITS[:4], np.random.default_rng(0)) in range(4)
+
+
+def test_sample_without_temperature_takes_the_largest():
+    assert functional.sample(LOGITS, temperature=0) == 3
+    assert functional.sample(np.stack([LOGITS, -LOGITS])[:, :4], temperature=0.0, top_k=1).tolist() == [3, 1]
+    assert functional.sample(np.zeros(4), np.random.default_rng(0), top_k=1) == 0, "among equals the first"
+    assert functional.sample(1e4 * LOGITS, np.random.default_rng(0), 1e-3) == 3, "nothing overflows"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": -1.0}, "temperature is at least 0, top_k 1 to 5, got -1.0"),
+        ({"temperature": float("nan")}, "got nan"),
+        ({"top_k": 0}, "top_k 1 to 5, got 1.0, 0"),
+        ({"top_k": 6}, "got 1.0, 6"),
+        ({"logits": np.float64(1)}, r"wanted logits \(..., C\)"),
+        ({"logits": np.zeros((3, 0))}, r"got shape \(3, 0\)"),
+        ({"logits": np.array([0.0, np.nan])}, "none of them NaN"),
+        ({"logits": np.array([0.0, np.inf])}, "none of them NaN or infinity"),
+        ({"logits": np.full((2, 3), -np.inf)}, "nor all of a row minus infinity"),
+    ],
+)
+def test_sample_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        functional.sample(**{"logits": LOGITS} | options)

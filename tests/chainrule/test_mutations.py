@@ -3,14 +3,16 @@
 import ast
 import copy
 import inspect
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from cases import CASES
 from test_ops import all_ops, check_case
 
-from chainrule import ops
+from chainrule import arrays, fused, ops, windows
 from chainrule.autograd import primitive
 
 pytestmark = [pytest.mark.deep, pytest.mark.filterwarnings("ignore")]
@@ -48,8 +50,8 @@ def test_negated_vjp_is_noticed(name, monkeypatch):
     options = [case.options for case in CASES if case.op == name]
     assert not noticed(name)
     seen = set()
-    for arrays, named in zip(inputs, options, strict=True):
-        _, *vjps = call(op, arrays, named)
+    for given, named in zip(inputs, options, strict=True):
+        _, *vjps = call(op, given, named)
         seen |= {k for k, vjp in enumerate(vjps) if vjp is not None}
     assert seen
     for k in seen:
@@ -88,27 +90,33 @@ def remade(op, rule):
     return primitive(scope[op.__name__])
 
 
-# Signs in the source itself: every + and - between or before numbers, in every rule and helper of ops.py.
+# Signs in the source itself: every + and - between or before numbers, in every rule and helper of the ops.
 
-TREE = ast.parse(inspect.getsource(ops))
+TREES = {module: ast.parse(inspect.getsource(module)) for module in (ops, windows, fused, arrays)}
 HARMLESS: dict[tuple[str, str], str] = {
     # (function, the flipped expression): why no value and no gradient can tell
     ("_check_linear", "-1"): "of the two, the one that only looks up what the message says is wanted",
+    (
+        "_total_of_many",
+        "-abs(x.strides[axis])",
+    ): "the order in which it sums makes another rounding, and no other sum",
 }
 
 
-def mutants() -> Iterator[tuple[str, str, ast.Module]]:
-    """Function, what was flipped, and the module with that one sign flipped; not in what is raised or in a message."""
-    for place, function in enumerate(TREE.body):
-        if isinstance(function, ast.FunctionDef | ast.ClassDef):
+def mutants() -> Iterator[tuple[str, str, Any, ast.Module]]:
+    """Function, what was flipped, its module, and that with the sign flipped; not in what is raised or in a message."""
+    for module, tree in TREES.items():
+        for place, function in enumerate(tree.body):
+            if not isinstance(function, ast.FunctionDef | ast.ClassDef):
+                continue
             for i, node in enumerate(signs(function)):
-                changed = copy.deepcopy(TREE)
+                changed = copy.deepcopy(tree)
                 twin = signs(changed.body[place])[i]
                 if isinstance(twin, ast.UnaryOp):
                     twin.op = ast.UAdd()
                 else:
                     twin.op = ast.Sub() if isinstance(twin.op, ast.Add) else ast.Add()
-                yield function.name, ast.unparse(node), changed
+                yield function.name, ast.unparse(node), module, changed
 
 
 def signs(function):
@@ -127,31 +135,34 @@ def users(function):
     if function in all_ops():
         return {function}
     found = {function}
-    for _ in range(3):
-        for other in TREE.body:
+    for _ in range(4):
+        for other in itertools.chain.from_iterable(tree.body for tree in TREES.values()):
             if isinstance(other, ast.FunctionDef | ast.ClassDef):
                 named = {n.id for n in ast.walk(other) if isinstance(n, ast.Name)}
                 found |= {other.name} if named & found else set()
     return found & all_ops()
 
 
-def survives(function, module):
+def survives(function, module, changed):
     """Whether every row of every op concerned passes with the changed module."""
     namespace = {"__name__": "mutant"}
     try:
-        exec(compile(module, "mutant", "exec"), namespace)
+        exec(compile(changed, "mutant", "exec"), namespace)
     except Exception:
         return False
-    saved = {name: getattr(ops, name) for name in users(function)}
+    concerned = users(function)
+    moved = {n for n, f in vars(arrays).items() if inspect.isfunction(f)} if module is arrays else concerned
+    places = [(m, n) for m in (TREES if module is arrays else [ops]) for n in moved if n in vars(m)]
+    saved = [(m, n, getattr(m, n)) for m, n in places]
     try:
-        for name in saved:
-            setattr(ops, name, namespace[name])
-        return not any(noticed(name) for name in sorted(saved))
+        for m, n in places:
+            setattr(m, n, namespace[n])
+        return not any(noticed(name) for name in sorted(concerned))
     finally:
-        for name, op in saved.items():
-            setattr(ops, name, op)
+        for m, n, f in saved:
+            setattr(m, n, f)
 
 
 def test_no_flipped_sign_survives():
-    survivors = {(function, text) for function, text, module in mutants() if survives(function, module)}
+    survivors = {(function, text) for function, text, *mutant in mutants() if survives(function, *mutant)}
     assert survivors == set(HARMLESS)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from chainrule import Tensor, nn, no_grad
+from chainrule import Tensor, nn, ops
+from chainrule.checks import assert_same_as_torch
+from chainrule.torch import to_torch
 
 TOL = 1e-10
 
@@ -415,14 +417,39 @@ def test_float32_stays():
 def test_long_sequences_cost_little():
     """Gradients of 2,000 entries are put together without 2,000 arrays of the whole length."""
     x = Tensor(np.zeros((2000, 1, 50)), requires_grad=True)
-    entries = nn._entries(x)
+    entries = ops.unbind(x)
     assert len(entries) == 2000 and entries[0].shape == (1, 50)
-    depth, node = 0, entries[1234].node
-    while node.op != "leaf":
-        node, depth = node.parents[0], depth + 1
-    assert depth <= 12
-    with no_grad():
-        assert nn._entries(Tensor(np.arange(5)))[3].item() == 3
+    assert all(entry.node.vjps[0](np.ones((1, 50))).size == 1 for entry in entries)
+    assert all(a.node.parents == entries[0].node.parents for a in entries)
+
+
+def test_lstm_steps_are_the_cells():
+    """The layer's one op for a sequence does what the cell does, step by step."""
+    layer = nn.LSTM(3, 4, generator=rng()).double()
+    x = Tensor(rng(1).standard_normal((5, 2, 3)), requires_grad=True)
+    outputs, (h, c) = layer(x)
+    (outputs * outputs).sum().backward()
+    found = [p.grad.numpy() for p in (x, *layer.parameters())]
+    x.zero_grad()
+    layer.zero_grad()
+    w_ih, w_hh, b_ih, b_hh = layer.parameters()
+    shown, state = [], (Tensor(np.zeros((2, 4))), Tensor(np.zeros((2, 4))))
+    for entry in x:
+        state = ops.lstm_cell(ops.linear(entry, w_ih, b_ih) + ops.linear(state[0], w_hh, b_hh), state[1])
+        shown.append(state[0])
+    np.testing.assert_allclose(outputs.numpy(), ops.stack(shown).numpy(), rtol=1e-14)
+    np.testing.assert_allclose([h.numpy()[0], c.numpy()[0]], state.numpy(), rtol=1e-14)
+    (ops.stack(shown) * outputs.detach() * 2).sum().backward()
+    for p, g in zip((x, *layer.parameters()), found, strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), g, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": False}, {"bidirectional": True, "num_layers": 2}, {"batch_first": True}]
+)
+def test_lstm_is_torchs_to_the_last_digits(options):
+    layer = nn.LSTM(6, 24, generator=rng(), **options).double()
+    assert_same_as_torch(layer, to_torch(layer, "cpu"), rng(1).standard_normal((50, 8, 6)), tol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from cases import CASES, as_list, tensor_of, torch_of
 
-from chainrule import Tensor, no_grad, ops
+from chainrule import Tensor, fused, no_grad, ops, windows
 from chainrule.autograd import kept_arrays, toposort
 from chainrule.checks import check_grad
 
@@ -23,13 +23,14 @@ SMOOTH = [case for case in CASES if not case.kink]
 
 
 def all_ops():
-    """Every public function that ops.py defines, by name; an alias counts once."""
+    """Every public function that ops.py and its two parts define, by name; an alias counts once."""
     found = {
         n: f
         for n, f in vars(ops).items()
         if not n.startswith("_") and callable(f) and n not in ("primitive",)
     }
-    own = {f: n for n, f in reversed(found.items()) if getattr(f, "__module__", "") == ops.__name__}
+    modules = {module.__name__ for module in (ops, windows, fused)}
+    own = {f: n for n, f in reversed(found.items()) if getattr(f, "__module__", "") in modules}
     return set(own.values())
 
 

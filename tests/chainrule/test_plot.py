@@ -102,13 +102,117 @@ def test_histogram():
     assert plot.histogram(np.ones(4), plt.figure().gca()).get_legend() is None
 
 
+def shown(image):
+    """What an image shows, NaN where there is nothing."""
+    return np.ma.filled(image.get_array().astype(float), np.nan)
+
+
 def test_filters():
-    weight = np.arange(5 * 2 * 3 * 3, dtype=float).reshape(5, 2, 3, 3)
+    weight = np.arange(5 * 2 * 3 * 3, dtype=float).reshape(5, 2, 3, 3) - 50
     ax = plot.filters(Tensor(weight), columns=3)
     check(ax)
-    canvas = np.ma.filled(ax.images[0].get_array(), np.nan)
+    canvas = shown(ax.images[0])
     assert canvas.shape == (8, 12) and np.isnan(canvas[3]).all()
     assert np.array_equal(canvas[4:7, 4:7], weight[4].mean(0)) and ax.get_title() == "5 filters"
+    assert len(ax.figure.axes) == 2 and ax.figure.axes[1].get_ylabel() == "weight"
+    end = np.abs(weight.mean(1)).max()
+    assert ax.images[0].get_clim() == (-end, end), "0 has the colour in the middle"
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (5, 1, 4, 3)])
+def test_images_stand_in_a_grid_with_their_labels(shape):
+    x = rng().random(shape)
+    ax = plot.images(Tensor(x), ["a", "b", "c", "d", "e"], columns=2)
+    check(ax)
+    canvas, gap = shown(ax.images[0]), 1
+    assert canvas.shape == (3 * (4 + gap), 2 * (3 + 1)) and ax.get_aspect() == 1
+    for i, image in enumerate(x.reshape(5, 4, 3)):
+        top, left = i // 2 * (4 + gap), i % 2 * (3 + 1)
+        assert np.array_equal(canvas[top : top + 4, left : left + 3], image)
+        text = ax.texts[i]
+        assert text.get_text() == "abcde"[i] and text.get_position() == (left + 1, top + 4)
+    assert np.isnan(canvas).sum() == canvas.size - x.size
+    assert ax.images[0].get_cmap().name == "gray" and ax.images[0].get_clim() == (x.min(), x.max())
+
+
+def test_signed_images_have_0_in_the_middle():
+    x = np.array([[[-1.0, 0.0], [0.5, 0.25]]])
+    image = plot.images(x).images[0]
+    assert image.get_clim() == (-1, 1)
+    red, green, blue, _ = image.get_cmap()(image.norm(np.array([-1.0, 0.0, 1.0]))).T
+    assert blue[0] > red[0] and red[2] > blue[2] and min(red[1], green[1], blue[1]) > 0.95
+    mirrored = plot.images(-x, ax=plt.figure().gca()).images[0]
+    assert mirrored.get_clim() == (-1, 1)
+    assert plot.images(np.abs(x), signed=True, ax=plt.figure().gca()).images[0].get_clim() == (-1, 1)
+    assert plot.images(x, signed=False, ax=plt.figure().gca()).images[0].get_clim() == (-1, 0.5)
+    check(plot.images(np.zeros((2, 3, 3)), [0, 1], signed=True, ax=plt.figure().gca()))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((np.zeros((2, 3)),), r"got \(2, 3\) and 2 labels"),
+        ((np.zeros((2, 3, 4, 4)),), r"images \(N, H, W\) or \(N, 1, H, W\)"),
+        ((np.zeros((0, 4, 4)),), r"got \(0, 4, 4\)"),
+        ((np.zeros((2, 4, 4)), [1, 2, 3]), "and 3 labels"),
+    ],
+)
+def test_images_refuse(args, message):
+    with pytest.raises(ValueError, match=message):
+        plot.images(*args)
+
+
+def test_attention():
+    weights = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]])
+    ax = plot.attention(Tensor(weights), ["le", "chat"], list("abc"))
+    check(ax)
+    assert np.array_equal(shown(ax.images[0]), weights) and ax.images[0].get_clim() == (0, 0.9)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["le", "chat"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("key", "query") and ax.xaxis.get_label_position() == "top"
+    light, dark = (sum(ax.images[0].get_cmap()(w)[:3]) for w in (0.0, 1.0))
+    assert light > dark, "much attention is much ink"
+
+
+def test_attention_without_words_and_with_strings():
+    check(plot.attention(np.eye(4)))
+    ax = plot.attention(np.eye(3), "abc", "xyz", ax=plt.figure().gca())
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((np.eye(2), "abc"), r"got \(2, 2\) with 3 queries and 0 keys"),
+        ((np.eye(2), "ab", "abc"), "2 queries and 3 keys"),
+        ((np.zeros((1, 2, 2)),), r"weights \(L, S\)"),
+        ((np.zeros(2),), r"weights \(L, S\)"),
+    ],
+)
+def test_attention_refuses(args, message):
+    with pytest.raises(ValueError, match=message):
+        plot.attention(*args)
+
+
+def test_histories_are_mean_and_range():
+    runs = {"adam": [[3.0, 1.0, 0.5], [5.0, 2.0, 0.25]], "sgd": np.ones((4, 3))}
+    ax = plot.histories(runs, log=True, ylabel="test loss")
+    check(ax)
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[4, 1.5, 0.375], [1, 1, 1]]
+    assert list(ax.lines[0].get_xdata()) == [1, 2, 3] and ax.get_yscale() == "log"
+    band = ax.collections[0].get_paths()[0].vertices
+    for epoch, low, high in [(1, 3, 5), (2, 1, 2), (3, 0.25, 0.5)]:
+        at = band[band[:, 0] == epoch, 1]
+        assert (at.min(), at.max()) == (low, high)
+    assert matplotlib.colors.same_color(ax.collections[1].get_facecolor()[0][:3], ax.lines[1].get_color())
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["adam", "sgd"]
+    assert ax.get_ylabel() == "test loss"
+
+
+@pytest.mark.parametrize("runs", [[[1.0, 2.0], [1.0]], [[]], []])
+def test_histories_refuse_runs_that_differ(runs):
+    with pytest.raises(ValueError, match="runs of one length, 'a' has"):
+        plot.histories({"a": runs})
 
 
 def edges(ax):

@@ -41,6 +41,31 @@ def test_a_wrong_gradient_is_not_timed(monkeypatch):
         engine.contenders(engine.small_mlp(8), peers=False)
 
 
+@pytest.mark.parametrize("make", [make for _, make, _ in engine.SEQUENCES], ids=lambda make: make.__name__)
+def test_steps_over_sequences_are_alike(make):
+    steps = make()
+    for _ in range(2):
+        engine.agree(steps["chainrule"](), steps["PyTorch"](), make.__name__)
+
+
+def test_sequences_are_measured_and_shown(monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(engine, "clock", lambda: next(clock) / 1000)
+    monkeypatch.setattr(engine.time, "monotonic", lambda: 0.0)
+    same = lambda: [np.ones(2)]
+    alike = {"PyTorch": same, "chainrule": same}
+    monkeypatch.setattr(engine, "SEQUENCES", [("A", lambda: alike, 1.0), ("B", None, 1.0)])
+    rows = engine.sequences(0)
+    row = next(rows)
+    assert row["step"] == "A" and row["ratio"]["chainrule"] == 1
+    text = engine.page(record() | {"sequences": [row]})
+    assert "| A | 1.00 | 1.00 |\n| B | 1.00 | – |\n" in text
+    wrong = {"PyTorch": same, "chainrule": lambda: [np.zeros(2)]}
+    monkeypatch.setattr(engine, "SEQUENCES", [("C", lambda: wrong, 1.0)])
+    with pytest.raises(AssertionError, match="C"):
+        next(engine.sequences(0))
+
+
 def test_an_engine_that_is_missing_is_named(monkeypatch):
     def missing(task):
         raise ImportError("no module named such")

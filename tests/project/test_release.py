@@ -25,7 +25,7 @@ from chainrule import data, losses, nn, optim
 assert not [m for m in ("torch", "matplotlib", "scipy", "bookbinder") if importlib.util.find_spec(m)]
 assert chainrule.__file__.startswith(sys.prefix), chainrule.__file__
 (x, y), _ = data.fashion_mnist()
-assert len(data.names()) > 100
+assert len(data.names()) > 100 and data.alice().startswith("CHAPTER I")
 model = nn.Sequential(nn.Linear(x[0].size, 10, generator=np.random.default_rng(0)))
 optimizer = optim.SGD(model.parameters(), lr=0.1)
 for _ in range(3):
@@ -76,7 +76,8 @@ def names(wheel: Path) -> set[str]:
 
 def test_the_wheel_holds_chainrule_its_data_and_its_licence_alone(built, package):
     inside = names(built[".whl"])
-    assert {"chainrule/datasets/fashion_mnist.npz", "chainrule/datasets/first_names.txt"} <= package
+    shipped = {f"chainrule/datasets/{name}" for name in ("fashion_mnist.npz", "first_names.txt", "alice.txt.gz")}
+    assert shipped <= package
     about = {name for name in inside if ".dist-info/" in name}
     assert inside - about == package
     assert {name.partition("/")[2] for name in about} == {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
