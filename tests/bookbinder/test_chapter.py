@@ -152,6 +152,7 @@ BODIES = {
     "hide": (f"<!-- hide: a -->\n{BLOCK}", [(7, "<!--hide: a--> above a fence is no directive")]),
     "hide-first": (f"<!-- hide -->\n\n{SKIP}\n{BLOCK}", [(7, "<!--hide--> above a fence is no directive")]),
     "hide-text": ("<!-- hide: a -->\n```text\nx\n```", [(7, "<!--hide: a--> above a fence is no directive")]),
+    "hide-once": (f"<!-- hide: a -->\n{BLOCK}{BLOCK}", [(7, "<!--hide: a--> above a fence is no directive")]),
     "fold-nothing": (f"<!-- fold: -->\n{BLOCK}", [(7, "fold: without words")]),
     "fold-bare": (f"{SKIP}\n<!-- fold -->\n{BLOCK}", [(8, "fold: without words")]),
     "fold-twice": (
@@ -225,7 +226,7 @@ def test_other_comments_stand_above_a_fence_or_apart_from_it():
         "slide: output",
         "claim: a source",
         "what comes next",
-        "TODO: more\n-->\n\nText.\n\n<!-- slide",
+        "hide: a -->\n\nText.\n\n<!-- slide",
     )
     for comment in allowed:
         assert faults(f"{HEAD}<!-- {comment} -->\n\n{BLOCK}") == []

@@ -71,7 +71,7 @@ def convert(tmp_path, monkeypatch):
     file = docs / "part" / "page.md"
     file.write_text(PAGE)
 
-    def run(outputs=(), state="run", page=PAGE, **options):
+    def run(outputs=(), state="run", page=PAGE, more=(), **options):
         file.write_text(page)
         chapter = load(file)
         slots = [{"state": state, "outputs": list(outputs)}] + [
@@ -87,7 +87,7 @@ def convert(tmp_path, monkeypatch):
         }
         monkeypatch.setitem(runner.latest, chapter.path, runner.Result(chapter, data))
         set_page(file, file.read_text())
-        extensions = ["pymdownx.superfences", "pymdownx.tabbed", "attr_list", makeExtension(**options)]
+        extensions = ["pymdownx.superfences", "pymdownx.tabbed", "attr_list", makeExtension(**options), *more]
         body = file.read_text().split("---\n", 2)[2]
         return markdown.markdown(body, extensions=extensions)
 
@@ -347,8 +347,24 @@ def test_a_question_is_a_list_without_what_is_behind_it(convert):
     assert "<p>Open.</p>" in page and page.count("book-waits") == 2 and "<!-- slide -->" in page
 
 
+def test_formulas_of_a_question_are_typeset_in_its_text_and_in_its_reasons(convert):
+    inside = ASKED.replace("- An item.\n\n", "").replace("\n    ", "\n").replace("Down.", "Down to $z$.")
+    page = convert([{"kind": "stdout", "text": "2"}], page=inside, more=["bookbinder.math"])
+    box = page.partition('<div class="book-predict"')[2].partition("</details></div>")[0]
+    assert "$" not in page and box.count("<math") == 4, "x once, z in the list and in the reasons, y"
+    assert page.count("book-waits") == 2 and re.search('<p class="book-waits"[^>]*><math', page)
+
+
 @pytest.mark.parametrize(
-    "below", ["## A heading", "- a list", "```python\nprint(3)\n```", "| a |\n| - |", "!!! note\n    a"]
+    "below",
+    [
+        "## A heading",
+        "- a list",
+        "```python\nprint(3)\n```",
+        "| a |\n| - |",
+        "!!! note\n    a",
+        "<!-- fold: a -->\n```python\nprint(3)\n```",
+    ],
 )
 def test_only_a_paragraph_waits_with_the_output(convert, below):
     page = (
