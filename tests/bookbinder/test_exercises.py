@@ -2,7 +2,7 @@
 
 import pytest
 
-from bookbinder import chapter, exercises
+from bookbinder import cache, chapter, exercises
 
 HEAD = "---\ntitle: T\ndescription: D.\n---\n# T\n\n"
 PARTS = {
@@ -78,6 +78,13 @@ def test_several_answers_are_told_apart():
     assert [role for _, role in exercises.runnable(read)] == roles
     assert group.program("right 2")[1].code == "x = 2\n"
     assert group.said("wrong 2") == "wrong answer 'too small'" and group.said("wrong") == "wrong"
+
+
+def test_a_change_of_words_makes_a_result_stale():
+    read = [
+        chapter.parse(f"{HEAD}<!-- exercise: a wrong: {words}\nx = 1\n-->\n") for words in ("low", "high")
+    ]
+    assert cache.key(read[0], "same") != cache.key(read[1], "same")
 
 
 def test_an_exercise_in_words_has_no_other_part():
