@@ -369,6 +369,10 @@ def test_a_name_of_pythons_is_given_back_where_no_block_needs_it():
     assert told == ["def sum(x): ...\n\ndel sum  # the cells above need Python's own", "x.sum()"]
     told = [source for kind, source in cells(bound + cont + block.format("sum(2)")) if kind == "code"]
     assert told == ["def sum(x): ...", "sum(2)"]
+    last = cont + block.format("x.sum()") + cont + block.format("def f():\n    return sum(2)")
+    assert cells(bound + last)[0] == ("code", "def sum(x): ..."), (
+        "a function that is called later needs it, too"
+    )
 
 
 def test_a_second_run_of_each_cell_before_the_exercises():
