@@ -201,7 +201,8 @@ class Attempt(pytest.Item):
         program = self.exercise.program(self.role)
         with warnings.catch_warnings():
             sandbox.strict_warnings()
-            said = sandbox.run_program([(block.code, str(self.path), block.line + 1) for block in program])
+            pieces = [(block.code, str(self.path), block.line + 1) for block in program]
+            said = sandbox.run_program(pieces, self.exercise.blanks())
         figures.show()
         if fault := exercises.verdict(self.exercise, self.role, str(self.path), *said):
             pytest.fail(str(fault), pytrace=False)

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from bookbinder import binding, evidence, labs, postprocess, sync
+from bookbinder import addresses, binding, course, evidence, labs, postprocess, sync
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 from bookbinder.page import table
@@ -53,6 +53,8 @@ def _sync(options) -> None:
         if text != chapter.text:
             file.write_text(text, encoding="utf-8")
             print(f"{chapter.path}: written")
+    if course.write_map(options.docs):
+        print(f"{options.docs / 'index.md'}: the map is written")
 
 
 def _notebooks(options) -> bool:
@@ -71,20 +73,32 @@ def _new(options) -> bool | None:
     if problem:
         print(problem)
         return True
-    title = options.title or name.replace("-", " ").capitalize()
+    entry = course.of(options.docs).entry(f"{part}/{name}.md")
+    title = options.title or (entry.planned if entry else name.replace("-", " ").capitalize())
     template = Path(__file__).with_name("template.md").read_text(encoding="utf-8")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(template.replace("{title}", title).replace("{file}", file.as_posix()), encoding="utf-8")
-    _into_nav(options.docs.parent / "mkdocs.yml", part, name)
-    print(f"{file}: written; now change it part by part, with make check FILE={file}")
+    place = course.enter(options.docs, f"{part}/{name}.md")
+    _into_nav(options.docs.parent / "mkdocs.yml", part, name, [*course.of(options.docs).entries])
+    course.write_map(options.docs)
+    print(
+        f"{file}: written{', ' * bool(place)}{place}", f"now change it, with make check FILE={file}", sep="\n"
+    )
 
 
-def _into_nav(config: Path, part: str, name: str) -> None:
-    """Put a page behind the last one of its part, or begin the part; a YAML library would lose the comments."""
+def _into_nav(config: Path, part: str, name: str, order: list[str]) -> None:
+    """Put a page at its place among the chapters of its part; a YAML library would lose the comments.
+
+    Without a place in the order it comes last; a part that has no page yet begins with it.
+    """
     lines, here = config.read_text(encoding="utf-8").split("\n"), PARTS.index(part)
     so_far = "|".join(PARTS[: here + 1])
     rows = [n for n, line in enumerate(lines) if re.match(rf"\s+- (.*: )?({so_far})/", line)]
     at = rows[-1] + 1 if rows else next(n for n, row in enumerate(lines) if row.startswith("  - Contribute:"))
+    row = lambda page: f"      - {page}"
+    here_on = order[order.index(f"{part}/{name}.md") + 1 :] if f"{part}/{name}.md" in order else []
+    later = [lines.index(row(page)) for page in here_on if page.startswith(f"{part}/") and row(page) in lines]
+    at = min([at, *later])
     begun = rows and f"{part}/" in lines[rows[-1]]
     head = [] if begun else [f"  - {'I II III IV V'.split()[here]} · {part.capitalize()}:"]
     lines[at:at] = [*head, f"      - {part}/{name}.md"]
@@ -97,6 +111,7 @@ def _stage(options) -> None:
 
 def _postprocess(options) -> bool:
     pages, faults = postprocess.process_site(options.site)
+    addresses.write(options.docs, options.site, options.site_url) if pages else 0
     print(*faults, sep="\n", end="\n" * bool(faults), file=sys.stderr)
     print(f"{options.site}: {pages or 'no'} pages" + ("" if pages else "; build the site first (make site)"))
     return bool(faults) or not pages

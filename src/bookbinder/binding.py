@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bookbinder import cache, markdown, runner
+from bookbinder import addresses, cache, course, markdown, runner
 from bookbinder.chapter import Chapter, load
 from bookbinder.check import check, pages
 from bookbinder.page import PageError
@@ -16,7 +16,8 @@ from bookbinder.page import PageError
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]  # the checkout: the binder is always installed editable
 # What shapes a notebook.
-_EXPORTER = [HERE / name for name in "notebook.py notebook.toml math.py page.py predict.py".split()]
+_SHAPING = "notebook.py notebook.toml workbook.py exercises.py code.py math.py page.py course.py predict.py"
+_EXPORTER = [HERE / name for name in _SHAPING.split()]
 
 
 @dataclass
@@ -57,6 +58,9 @@ def bind(docs: Path, files: list[Path] | None = None, force: bool = False, execu
     book = Book(docs, [load(file) for file in (files or pages(docs))])
     found = {chapter: check(chapter, docs) for chapter in book.chapters}
     book.faults = [fault for faults in found.values() for fault in faults]
+    if files is None:
+        listed = course.of(docs)
+        book.faults += [*course.faults(listed), *addresses.faults(listed)]
     if execute:
         book.results = runner.run([chapter for chapter in found if not found[chapter]], force=force)
         names = {name for result in book.results for name in markdown.publish(result.data, docs)}
@@ -78,16 +82,27 @@ def _report(book: Book) -> None:
 
 def extras(book: Book, site: Path, site_url: str) -> None:
     """Write the notebooks and the wheel of chainrule into a built site; an unchanged page's notebook is kept."""
-    wheel, made_by = build_wheel(site / "dist"), cache.digest(*_EXPORTER)
+    listed = course.of(book.docs)
+    wheel, made_by = build_wheel(site / "dist"), cache.digest(*_EXPORTER, listed.text)
     for result in book.results:
         page = Path(os.path.relpath(result.chapter.path, book.docs)).with_suffix("")
         url = "" if page.as_posix() == "index" else page.as_posix().removesuffix("/index") + "/"
-        state = [made_by, result.chapter.text, json.dumps(result.data, sort_keys=True), site_url, url, wheel]
+        needs = [listed.label(need) for need in result.chapter.meta.get("needs") or []]  # other pages' titles
+        state = [
+            made_by,
+            *needs,
+            result.chapter.text,
+            json.dumps(result.data, sort_keys=True),
+            site_url,
+            url,
+            wheel,
+        ]
         kept = cache.folder("notebooks") / f"{cache.digest(*state)}.ipynb"
         if not kept.exists():
             from bookbinder import notebook  # late: most builds change no notebook
 
-            nb = notebook.export(result.chapter, result.data, site_url=site_url, page_url=url, wheel=wheel)
+            places = {"site_url": site_url, "page_url": url, "wheel": wheel, "listed": listed}
+            nb = notebook.export(result.chapter, result.data, **places)
             notebook.write(nb, kept)
         os.utime(kept)
         cache.put(site / markdown.NOTEBOOKS / page.with_suffix(".ipynb"), kept.read_bytes())

@@ -16,8 +16,8 @@ KEEP_DAYS = 30
 _HERE = Path(__file__).parent
 # The binder's files that shape a result; a change in any of them makes every result stale.
 _SHAPING = (
-    "runner kernel sandbox environment figures frames predict matplotlibrc exercises chapter cache".split()
-)
+    "runner kernel sandbox environment figures frames predict matplotlibrc exercises workbook chapter cache"
+).split()
 _LIBRARIES = ("numpy", "torch", "matplotlib", "scipy", "scikit-learn", "ipykernel")
 _KINDS = ("runs", "figures", "notebooks")
 
@@ -68,7 +68,7 @@ def key(chapter: Chapter, around: str = "") -> str:
     blocks = [*chapter.blocks, *chapter.answers]
     asked = lambda block: [(c.expression, c.right) for c in block.predicts.choices] if block.predicts else []
     said = lambda block: (
-        *(block.continues, repr(block.mark), block.exercise, block.knobs, block.joins),
+        *(block.continues, repr(block.mark), block.exercise, block.words, block.knobs, block.joins),
         asked(block),
     )
     code = [(block.code, *said(block)) for block in blocks]

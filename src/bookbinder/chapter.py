@@ -23,7 +23,8 @@ MAX_BLOCKS_IN_A_ROW = 2
 MAX_KNOBS = 2
 # What a comment of one line may tell the binder or, in the case of slide and claim, who reads the page later.
 DIRECTIVES = ("pytest-codeblocks", "source", "exercise", "play", "fold", "predict", "slide", "claim")
-ROLES = ("setup", "starter", "check", "solution", "wrong")
+ROLES = ("setup", "starter", "check", "solution", "words", "wrong", "right")
+HIDDEN = ROLES[5:]  # answers in comments, which no reader sees
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
 LABS = "labs"  # the folder of Python files in the percent format that are pages, too
@@ -39,6 +40,8 @@ _UNKNOWN = re.compile(
     re.I,
 )
 _COMMENT = re.compile(r"^\s*<!--[-\s]*(?P<body>.*?)[-\s]*-->\s*$")
+_BOX = re.compile(r'^(?P<indent>\s*)(?P<sign>!!!|\?\?\?\+?)\s+(?P<kind>[\w-]+)[^"]*(?:"(?P<title>.*)")?\s*$')
+_ANSWER = re.compile(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+(wrong|right)\s*(?::\s*(.*?))?\s*$")
 _CONTAINER = re.compile(r"^\s*(!!!|\?\?\?\+?|===\+?|[-*+]\s|\d+[.)]\s|:\s{3}|\[\^[^]]+\]:)")
 _DIRECTIVE = re.compile(r"<!--[-\s]*pytest", re.I)
 CODE_SPAN = re.compile(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)")
@@ -67,6 +70,7 @@ class Mark:
 class Block:
     """One Python fence: its code without indentation, and where it stands (lines count from 1, top of file).
 
+    `words` are what stands behind the part of a hidden answer: what its check must say, or how it differs.
     `knobs` name what changes from frame to frame of what it puts out; with `joins` its frames go on with those of the
     block with knobs before it. `fold` is what is said of code that is shown closed, `predicts` the question that the
     block answers.
@@ -80,16 +84,30 @@ class Block:
     mark: Mark | None = None
     source: str = ""
     exercise: tuple[str, str] | None = None
+    words: str = ""
     knobs: tuple[str, ...] = ()
     joins: bool = False
     fold: str = ""
     predicts: Prediction | None = None
 
 
+@dataclass
+class Box:
+    """An admonition, from its `line` up to the line `end`; `closed` until a reader opens it."""
+
+    kind: str
+    title: str
+    line: int
+    width: int
+    closed: bool
+    end: int = 0
+
+
 @dataclass(eq=False)
 class Chapter:
-    """A page as the binder sees it: `blocks` in order, hidden wrong `answers`, every fault found.
+    """A page as the binder sees it: `blocks` in order, `answers` in comments, every fault found.
 
+    The answers are the hidden ones of exercises, and an empty one for each exercise that is answered in words.
     `prose` holds the lines outside of front matter, fences and comments, with their numbers.
     """
 
@@ -98,14 +116,20 @@ class Chapter:
     meta: dict = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     answers: list[Block] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
     faults: list[PageError] = field(default_factory=list)
     prose: list[tuple[int, str]] = field(default_factory=list)
 
     @property
-    def is_chapter(self) -> bool:
-        """Whether the page must be complete by the anatomy of a chapter."""
+    def in_part(self) -> bool:
+        """Whether the page belongs to a part of the course: it is a chapter, or an excursion from one."""
         parts = Path(self.path).parts
         return any(part in PARTS for part in parts[:-1]) and parts[-1] != "index.md"
+
+    @property
+    def is_chapter(self) -> bool:
+        """Whether the page has a number, and must be complete by the anatomy of a chapter."""
+        return self.in_part and self.meta.get("kind") != "excursion"
 
     @property
     def is_lab(self) -> bool:
@@ -228,10 +252,12 @@ def _read_meta(chapter: Chapter, source: str) -> None:
             chapter.fault("page.field-wrong", line, name=name, value=value, form=FIELDS[name][0])
 
 
-def _is(value, kind: str, least: int = 0, most: int = 0) -> bool:
+def _is(value, kind: str, least: int | str = 0, most: int = 0) -> bool:
     """Whether a value of the front matter is of a kind of fields.toml."""
     if kind == "texts":
         return isinstance(value, list) and least <= len(value) <= most and {*map(type, value)} <= {str}
+    if kind == "word":
+        return value == least
     if kind == "number":
         return type(value) is int and least <= value <= most  # not a bool, which is an int
     return kind == "any" or isinstance(value, bool if kind == "bool" else str) and str(value).strip() != ""
@@ -254,6 +280,7 @@ class _Scanner:
         """Read every line from the body's first to the last."""
         while self.i < len(self.lines):
             line = self.lines[self.i]
+            self._leave_boxes(line)
             if (fence := line.lstrip()[:3]) in ("```", "~~~"):
                 self._fence()
             elif fence == "<!-":
@@ -262,10 +289,25 @@ class _Scanner:
                 self._prose(line)
         self._drop_pending()
         self._unanswered("the end of the page")
+        for box in self.chapter.boxes:
+            box.end = box.end or len(self.lines) + 1
+
+    def _leave_boxes(self, line: str) -> None:
+        """Note which boxes have ended above a line."""
+        width = len(line) - len(line.lstrip())
+        for box in self.chapter.boxes if line.strip() else ():
+            if not box.end and width <= box.width:
+                box.end = self.i + 1
 
     def _prose(self, line: str) -> None:
         self.i += 1
         self.chapter.prose.append((self.i, line))
+        if box := _BOX.match(line):
+            title = (box["title"] or "").strip()
+            closed = box["sign"] == "???"
+            self.chapter.boxes.append(Box(box["kind"], title, self.i, len(box["indent"]), closed))
+        elif line.strip() == "-->" and not self.chapter.faults:  # else one of these may be the reason
+            self.fault("comment.stray", self.i)
         if re.match(r"^\s*>[\s>]*(`{3,}|~{3,})\s*\{?\.?py", line, re.I):
             self.fault("fence.quoted", self.i)
         bare = CODE_SPAN.sub("", line) if "<!--" in line else ""
@@ -295,6 +337,8 @@ class _Scanner:
                 return self.fault("comment.open", start + 1)
         self.i += 1
         inside = self.lines[start : self.i]
+        if len(inside) > 1 and _ANSWER.match(inside[0]) and inside[-1].strip() != "-->":
+            return self.fault("exercise.arrow", self.i)
         if inside[-1].rpartition("-->")[2].strip():
             return self.fault("comment.not-alone", self.i)
         if len(inside) > 1:
@@ -302,14 +346,14 @@ class _Scanner:
         self._directive(start + 1, _COMMENT.match(inside[0])["body"].strip())
 
     def _long_comment(self, start: int, inside: list[str]) -> None:
-        match = re.match(r"^(\s*)<!--\s*exercise:\s*(\S+)\s+wrong\s*$", inside[0])
+        match = _ANSWER.match(inside[0])
         if any(FENCE.match(line) or _DIRECTIVE.match(line.lstrip()) for line in inside[1:]):
             self.fault("comment.hides", start + 1)
         elif match:
             width = len(match[1])
             rows = [line if line[:width].strip() else line[width:] for line in inside[1:-1]]
-            part = Block("\n".join(rows) + "\n", start + 1, self.i, match[1], exercise=(match[2], "wrong"))
-            self.chapter.answers.append(part)
+            named = {"exercise": (match[2], match[3]), "words": match[4] or ""}
+            self.chapter.answers.append(Block("\n".join(rows) + "\n", start + 1, self.i, match[1], **named))
         elif re.match(r"\s*<!--\s*(exercise|pytest|source|play|fold|predict)\b", inside[0]):
             self.fault("comment.lines", start + 1)
 
@@ -317,6 +361,8 @@ class _Scanner:
         kind, _, value = (part.strip() for part in body.partition(":"))
         if kind == "pytest-codeblocks" and value != "cont":
             self.fault("comment.word", line, word=value)
+        elif kind == "exercise" and value.endswith(" words"):
+            self.chapter.answers.append(Block("", line, line, exercise=(value.split()[0], "words")))
         elif kind == "predict":
             self._predict(line, value)
         elif kind in DIRECTIVES[:5] or body.startswith("pytest.mark."):
@@ -414,7 +460,10 @@ class _Scanner:
             elif kind == "exercise":
                 name, _, role = (part.strip() for part in value.partition(" "))
                 block.exercise = (name, role)
-                if role not in ROLES[:4]:
+                hidden = next((kind for kind in HIDDEN if re.match(rf"{kind}\b", role)), "")
+                if hidden:
+                    self.fault("exercise.seen", line, role=hidden, name=name)
+                elif role not in ROLES[:4]:
                     self.fault("exercise.role", line, role=role, name=name, roles=", ".join(ROLES))
             elif kind == "play":
                 self._play(block, line, value)

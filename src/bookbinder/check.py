@@ -7,13 +7,13 @@ from urllib.parse import unquote
 
 from markdown import markdown
 
-from bookbinder import code, exercises, form, layout, sync
+from bookbinder import code, course, exercises, form, layout, sync
 from bookbinder.chapter import CODE_SPAN, LABS, Chapter, load
 from bookbinder.math import check_math
 from bookbinder.page import ELSEWHERE, PageError, front_matter_lines
 
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
-_GIVE_IDS = ["toc", "attr_list", "admonition", "tables", "def_list", "pymdownx.details", "pymdownx.tabbed"]
+_GIVE_IDS = "toc attr_list md_in_html admonition tables def_list pymdownx.details pymdownx.tabbed".split()
 # What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise; code
 # that is not in a fence would be shown and never run.
 _FORBIDDEN = re.compile(
@@ -41,6 +41,7 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     file = Path(chapter.path)
     prose = [(n, _without_code(line)) for n, line in chapter.prose]
     found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
+    found += course.faults_of(chapter, docs)
     found += code.faults(chapter)
     found += check_math(chapter.text, file) + _links(chapter, prose, docs)
     found += [] if form.is_old(chapter) else form.faults(chapter, docs)
@@ -63,16 +64,25 @@ def _without_code(line: str) -> str:
 
 
 def _needs(chapter: Chapter, docs: Path) -> list[PageError]:
-    needs = [need for need in chapter.meta.get("needs") or [] if str(need).endswith(".md")]
+    book = course.of(docs)
+    needs = [need for need in chapter.meta.get("needs") or [] if book.parts or str(need).endswith(".md")]
     line = next((n for n, row in enumerate(chapter.text.split("\n"), 1) if row.startswith("needs:")), 1)
-    gone = [need for need in needs if not (docs / need).is_file()]
+    gone = [need for need in needs if not ((docs / str(need)).is_file() or book.entry(need))]
     return [chapter.wrong("page.needs", line, page=need) for need in gone]
 
 
 def _links(chapter: Chapter, prose: list[tuple[int, str]], docs: Path) -> list[PageError]:
     links = [(n, target) for n, line in prose if "](" in line for target in _LINK.findall(line)]
+    planned = {(n, target) for n, _, target in course.links(chapter) if _is_planned(chapter, target, docs)}
+    links = [link for link in links if link not in planned]
     bad = {target: _link(chapter, target, docs) for target in {target for _, target in links}}
     return [chapter.wrong(bad[target][0], n, **bad[target][1]) for n, target in links if bad[target]]
+
+
+def _is_planned(chapter: Chapter, target: str, docs: Path) -> bool:
+    book = course.of(docs)
+    entry = book.linked(book.page_of(chapter), target)
+    return entry is not None and bool(entry.planned)
 
 
 def _link(chapter: Chapter, target: str, docs: Path) -> tuple[str, dict] | None:

@@ -204,6 +204,34 @@ def _bound(scope: symtable.SymbolTable) -> set[str]:
     return own
 
 
+def builtins_bound(block: Block) -> list[str]:
+    """Names of Python's that a block of the page gives to something else."""
+    scope = None if block.exercise or _only_shown(block) else _scope(block)
+    if scope is None:
+        return []
+    return sorted(name for name in _bound(scope) if hasattr(builtins, name) and not name.startswith("_"))
+
+
+def given_back(chapter: Chapter) -> dict[int, list[str]]:
+    """For the lines of blocks the names of Python's that they bind and that no block below them uses."""
+    used: set[str] = set()
+    found = {}
+    for block in reversed([block for block in chapter.blocks if not block.exercise]):
+        if names := [name for name in builtins_bound(block) if name not in used]:
+            found[block.line] = names
+        scope = _scope(block)
+        for inner in [scope, *_scopes(scope)] if scope else ():
+            used |= {s.get_name() for s in inner.get_symbols() if s.is_referenced()}
+    return found
+
+
+def _scope(block: Block) -> symtable.SymbolTable | None:
+    try:
+        return symtable.symtable(block.code, "page", "exec")
+    except _READ:  # told by `faults`
+        return None
+
+
 def _scopes(scope: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
     for child in scope.get_children():
         yield child

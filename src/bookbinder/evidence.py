@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bookbinder import cache
+from bookbinder import cache, course
 from bookbinder.chapter import CODE_SPAN, Chapter, load
 from bookbinder.math import Maths
 from bookbinder.page import PageError
@@ -49,7 +49,7 @@ def faults(chapter: Chapter, shown: str | None, docs: Path = Path("docs")) -> li
         shown: All text that its blocks put out (see `outputs`), or None: then only symbols are checked.
         docs: Folder of the pages.
     """
-    if chapter.faults or not (chapter.is_chapter or _is_first(chapter, docs)):
+    if chapter.faults or not (chapter.in_part or _is_first(chapter, docs)):
         return []
     found = [] if shown is None else _numbers(chapter, shown)
     table = docs / NOTATION
@@ -68,11 +68,11 @@ def _numbers(chapter: Chapter, text: str) -> list[PageError]:
         for n in _NUMBER.findall(_ascii("\n".join([text, *(b.code for b in chapter.blocks)])))
     ]
     lines, rows = chapter.text.split("\n"), _without_formulas(chapter)
-    found = []
+    found, listed = [], course.map_lines(chapter)
     choices = {choice.line: choice for asked in chapter.questions() for choice in asked.choices}
     for n, _ in chapter.prose:
-        wrong = n in choices and not choices[n].right  # it says what is not so
-        if wrong or _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
+        exempt = n in listed or n in choices and not choices[n].right  # a wrong choice says what is not so
+        if exempt or _CITED.search(lines[n - 1]) or _MARK.match(lines[n - 2]):
             continue
         row = bare(rows[n - 1]) if n in choices else rows[n - 1]
         row = _PLACE.sub(" ", CODE_SPAN.sub(" ", row))

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+from bookbinder import course
 from bookbinder.chapter import LABS
 from bookbinder.page import PageError, fault
 
@@ -145,6 +146,8 @@ def _forms(row: str) -> set[str]:
 def stage(root: Path, to: Path) -> int:
     """Write the book as a generator without plugins reads it: every lab a Markdown page, and the nav naming these.
 
+    Such a generator looks for the pages of links by itself: a planned chapter is named without one.
+
     Args:
         root: Folder of mkdocs.yml.
         to: Folder that is made; what is in it is replaced.
@@ -155,6 +158,9 @@ def stage(root: Path, to: Path) -> int:
     found = files(root / "docs")
     for name in ("docs", "overrides"):
         shutil.copytree(root / name, to / name, dirs_exist_ok=True)
+    if (root / course.FILE).is_file():
+        shutil.copy(root / course.FILE, to / course.FILE)
+    listed = course.of(root / "docs")
     names = {f"{LABS}/{lab.name}": f"{LABS}/{lab.stem}.md" for lab in found}
     for lab in found:
         copy = to / lab.relative_to(root)
@@ -169,5 +175,7 @@ def stage(root: Path, to: Path) -> int:
         text = file.read_text(encoding="utf-8")
         for old, new in names.items():
             text = text.replace(old, new)
+        if file.suffix == ".md":
+            text = course.without_planned(text, file.relative_to(to / "docs").as_posix(), listed)
         (to / name).write_text(text, encoding="utf-8")
     return len(found)

@@ -7,14 +7,16 @@ Python-Markdown extensions.
 import os
 import re
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 from jinja2 import Environment, FileSystemLoader
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
+from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 from markupsafe import Markup
 
-from bookbinder import cache, exercises, frames, length, predict, reader, runner
+from bookbinder import addresses, cache, course, exercises, frames, length, predict, reader, runner
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import SITE, under_zensical, where
 from bookbinder.predict import Prediction
@@ -37,10 +39,16 @@ class Bookbinder(Extension):
         super().__init__(**options)
 
     def extendMarkdown(self, md: Markdown) -> None:
-        """Register the preprocessor: after white space is normalised (30), before fences are read (25)."""
+        """Register what works on lines, after white space is normalised (30) and before fences are read (25).
+
+        And what works on elements: after headings have their ids (5), before links are made addresses (0).
+        """
         splice = _Splice(md)
         splice.options = self.getConfigs()
         md.preprocessors.register(splice, "bookbinder", 27)
+        numbers = _Numbers(md)
+        numbers.splice = splice
+        md.treeprocessors.register(numbers, "bookbinder", 4)
 
 
 makeExtension = Bookbinder  # Python-Markdown looks it up by this name
@@ -83,10 +91,12 @@ class _Splice(Preprocessor):
     """
 
     options: dict
+    chapter: Chapter | None = None
 
     def run(self, lines: list[str]) -> list[str]:
         """Lines with outputs, notes and the header put in as stashed HTML."""
         path, self.offset = where(self.md)
+        self.chapter = None
         file, self.docs = Path(path), Path(self.options["docs_dir"])
         if path == "<text>" or not file.is_file():
             return lines
@@ -95,7 +105,10 @@ class _Splice(Preprocessor):
         if self.page.name != "index" and self.options["directory_urls"] and not under_zensical(self.md):
             deep += 1  # Zensical moves the addresses of a page that comes to stand a folder deeper
         self.root = "../" * deep or "./"
-        chapter = load(file)
+        self.chapter = chapter = load(file)
+        self.course = course.of(self.docs)
+        if under_zensical(self.md):  # under MkDocs the plugin does it
+            self.md.preprocessors["rendering_context"].page.meta.update(titles(chapter, self.docs))
         data = runner.result_of(chapter) if chapter.blocks else {"blocks": []}
         if data is None:
             raise chapter.wrong("page.not-run", 1)
@@ -167,6 +180,8 @@ class _Splice(Preprocessor):
 
     def _header(self, lines: list[str], chapter: Chapter, data: dict) -> None:
         heading = next((n for n, line in enumerate(lines) if line.startswith("# ")), None)
+        if heading is not None and (notes := addresses.of_page(self.course, self._address())[1]):
+            self._insert(lines, heading + 1, "", html.elsewhere(notes, self.root))
         tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs"}
         if heading is None or not tells:
             return
@@ -174,16 +189,59 @@ class _Splice(Preprocessor):
         links = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")
         needs = [self._need(need) for need in chapter.meta.get("needs") or []]
         proved, more = _proved(chapter, data), reader.attributes(chapter, self.root)
-        header = html.header(chapter.meta, needs, _minutes(chapter), proved, links, more)
+        place = self.course.place(self.course.page_of(chapter))
+        header = html.header(chapter.meta, place, needs, _minutes(chapter), proved, links, more)
         self._insert(lines, heading + 1, "", header)
 
+    def _address(self) -> str:
+        """Address of the page below the site's root."""
+        page = self.page.as_posix()
+        return page.removesuffix("index") if self.page.name == "index" else f"{page}/"
+
     def _need(self, need: str) -> tuple[str, str]:
-        """Title and address of a page that is needed; no address where it is still to be written."""
+        """Label and address of a page that is needed; no address where it is still to be written."""
         if not (self.docs / need).is_file():
-            return need, ""
+            return self.course.label(need), ""
         end = "" if need.endswith("index.md") else "/" if self.options["directory_urls"] else ".html"
         address = f"{self.root}{need.removesuffix('index.md').removesuffix('.md')}{end}"
-        return load(self.docs / need).meta.get("title", need), address
+        return self.course.label(need), address
+
+
+class _Numbers(Treeprocessor):
+    """Writes the numbers of chapters into the page's heading and its links, and old anchors beside new ones."""
+
+    splice: _Splice
+
+    def run(self, root: Element) -> None:
+        """Change the elements of the page that was spliced last."""
+        chapter = self.splice.chapter
+        if chapter is None:
+            return
+        book = self.splice.course
+        page = book.page_of(chapter)
+        heading, number = root.find(".//h1"), book.number(page)
+        if heading is not None and number:
+            heading.text = f"{number} {heading.text or ''}"
+        for link in root.iter("a"):
+            entry = book.linked(page, link.get("href", ""))
+            if entry and not len(link) and course.WORD.fullmatch(link.text or ""):
+                link.text = f"{link.text} {entry.number}"
+                link.set("class", "book-kept")
+                if entry.planned:  # a link when it is written
+                    link.tag = "span"
+                    del link.attrib["href"]
+        renamed = addresses.of_page(book, self.splice._address())[0]
+        for element in [element for element in root.iter() if element.get("id") in renamed]:
+            for name in renamed[element.get("id")]:
+                old = Element("span", id=name)
+                old.tail, element.text = element.text, ""
+                element.insert(0, old)
+
+
+def titles(chapter: Chapter, docs: Path) -> dict:
+    """What the theme is told of a page's title: with its number, and without."""
+    title, number = chapter.meta.get("title"), course.of(docs).number(course.of(docs).page_of(chapter))
+    return {"title": f"{number} {title}", "name": title} if title and number else {}
 
 
 def _minutes(chapter: Chapter) -> str:
@@ -199,7 +257,8 @@ def _proved(chapter: Chapter, data: dict) -> str:
         return ""
     pairs = zip(chapter.blocks, data["blocks"], strict=True)
     states = [slot["state"] for block, slot in pairs if not block.exercise]
-    skipped, drills = states.count("skipped"), len(exercises.groups(chapter))
+    skipped = states.count("skipped")
+    drills = sum(not exercise.in_words for exercise in exercises.groups(chapter))
     ran = len(states) - skipped
     facts = [f"{ran} block{'s' * (ran != 1)} run", f"{skipped} skipped"]
     facts += [f"{drills} exercise{'s' * (drills > 1)} checked"] if drills else []

@@ -2,7 +2,8 @@
 
 Text cells hold what those tools render: formulas in dollars with their numbers written out, boxes as quotes, tabs
 as headed sections, links with their whole address. A code cell holds its block unchanged, but for blocks that may
-be left out, that raise, or that check an exercise: these are wrapped, so that "Run all" reaches the end.
+be left out, that raise, or that check an exercise: these are wrapped, so that "Run all" reaches the end. A cell of an
+exercise begins with its name and part, and what it binds stays in the exercise (see workbook.py).
 """
 
 import ast
@@ -15,8 +16,9 @@ from urllib.parse import urljoin
 import nbformat
 from nbformat import v4
 
-from bookbinder import cache
+from bookbinder import cache, code, exercises
 from bookbinder.chapter import Block, Chapter
+from bookbinder.course import WORD, Course
 from bookbinder.length import length
 from bookbinder.math import REFERENCE, TOKEN, inside
 from bookbinder.page import ELSEWHERE, front_matter_lines, table
@@ -32,12 +34,20 @@ _ADDRESS = re.compile(r'(?<=\bhref=")[^"]+|(?<=\bsrc=")[^"]+')
 _INDEX = re.compile(r"(?<![^/])index\.md$")
 _ROW = re.compile(r"\\\\(?!(?:(?!\\begin\{).)*\\end\{)", re.S)  # not that of an environment inside
 _DATA = table("notebook")
+_WORKBOOK = Path(__file__).with_name("workbook.py").read_text(encoding="utf-8")
 _MATERIAL = {re.compile(pattern): new for pattern, new in _DATA["material"].items()}
+_FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 _PAPER = '<rect width="100%" height="100%" fill="#ffffff"/>'
 
 
 def export(
-    chapter: Chapter, data: dict | None, *, site_url: str = "", page_url: str = "", wheel: str = ""
+    chapter: Chapter,
+    data: dict | None,
+    *,
+    site_url: str = "",
+    page_url: str = "",
+    wheel: str = "",
+    listed: Course | None = None,
 ) -> nbformat.NotebookNode:
     """Notebook of a chapter.
 
@@ -47,12 +57,13 @@ def export(
         site_url: Address of the site. Without it relative links become plain text.
         page_url: Address of the page below the site, such as learning/derivatives-and-descent/.
         wheel: File name of chainrule's wheel in dist/ of the site.
+        listed: The course, which knows the numbers of chapters; without it there are none.
 
     Returns:
         A valid notebook of format 4.5; the id of a cell names the line of the page where it begins.
     """
     site = site_url and site_url.rstrip("/") + "/"
-    cells = _Writer(chapter, data, site, page_url).cells
+    cells = _Writer(chapter, data, site, page_url, listed or Course()).cells
     cells[1:1] = setup_cells([block.code for block in chapter.blocks], site, wheel)
     metadata = {"language_info": {"name": "python"}, "colab": {"provenance": [], "toc_visible": True}}
     metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -75,14 +86,23 @@ def write(notebook: nbformat.NotebookNode, file: Path) -> None:
     cache.put(file, (nbformat.writes(notebook) + "\n").encode())
 
 
-def _source(block: Block) -> str:
-    """Code of a block's cell, wrapped where it may be left out, raises, or checks an exercise."""
+def workbook_cell() -> nbformat.NotebookNode:
+    """The cell that exercises need: how blanks are told, and names for each exercise."""
+    cell = v4.new_code_cell(_DATA["workbook"]["cell"].replace("{code}", _WORKBOOK).strip(), id="workbook")
+    cell.metadata.update(_FOLDED)
+    return cell
+
+
+def _source(block: Block, names: list[str]) -> str:
+    """Code of a block's cell, wrapped where it may be left out, raises, or checks the names that an exercise fills."""
     mark, kind = block.mark, block.mark.kind if block.mark else (block.exercise or ("", ""))[1]
+    head = f"# exercise: {' '.join(block.exercise)}\n" if block.exercise else ""
     if kind not in _DATA["wraps"]:
-        return block.code.rstrip("\n")
+        return head + block.code.rstrip("\n")
     # A reader may not have pytest: what a condition asks of it is an import that may fail.
     condition = mark.condition.replace("pytest.importorskip(", "importlib.import_module(") if mark else ""
-    return _DATA["wraps"][kind].format(code=_indent(block.code), mark=mark, condition=condition).rstrip("\n")
+    words = {"code": _indent(block.code), "mark": mark, "condition": condition, "names": names}
+    return head + _DATA["wraps"][kind].format(**words).strip("\n")
 
 
 def _question(asked: Prediction) -> list[tuple[int, str]]:
@@ -127,12 +147,18 @@ def _output(shown: dict, count: int) -> nbformat.NotebookNode:
 class _Writer:
     """Walks the lines of a page and collects cells; `texts` holds (line, text) of the text cell that grows."""
 
-    def __init__(self, chapter: Chapter, data: dict | None, site: str, page_url: str):
-        self.chapter, self.data, self.site = chapter, data, site
+    def __init__(self, chapter: Chapter, data: dict | None, site: str, page_url: str, listed: Course):
+        self.chapter, self.data, self.site, self.course = chapter, data, site, listed
+        self.page = listed.page_of(chapter)
         self.here = urljoin(site, page_url)
         nested = page_url.strip("/") and Path(chapter.path).stem != "index"
         self.folder = urljoin(self.here, "..") if nested else self.here
-        self.blocks = {block.line: block for block in chapter.blocks}
+        # A solution is a text to read, in the closed box that it stands in.
+        cells = [b for b in chapter.blocks if not (b.exercise and b.exercise[1] == "solution")]
+        self.blocks = {block.line: block for block in cells}
+        groups = [group for group in exercises.groups(chapter) if "starter" in group.parts]
+        self.blanks = {group.name: group.blanks() for group in groups}
+        self.back = code.given_back(chapter)
         self.texts: list[tuple[int, str]] = []
         self.labels: dict[str, str] = {}
         self.number, self.level, self.closed = 0, 1, ""
@@ -149,7 +175,8 @@ class _Writer:
         while len(rows) > 1 and not rows[0][1].strip():
             rows.pop(0)
         titled = rows[0][1].startswith("# ")
-        title = rows.pop(0)[1] if titled else f"# {chapter.meta.get('title', 'Notebook')}"
+        title = rows.pop(0)[1][2:] if titled else chapter.meta.get("title", "Notebook")
+        title = f"# {number} {title}" if (number := listed.number(self.page)) else f"# {title}"
         self.cells = [v4.new_markdown_cell(self._text(f"{title}\n\n{self._about()}").strip(), id="title")]
         self._walk(rows, str)
         self._end_text()
@@ -159,10 +186,18 @@ class _Writer:
         meta = {"description": "", "objectives": [], "needs": [], **self.chapter.meta}
         parts = [f"*{meta['description']}*"] if meta["description"] else []
         if goals := "\n".join(f"- {goal}" for goal in meta["objectives"]):
-            needs = [Path(need).stem.replace("-", " ").capitalize() for need in meta["needs"]] or ["nothing"]
+            needs = [self._need(need) for need in meta["needs"]] or ["nothing"]
             facts = f"About {length(self.chapter).time}. Needs: {', '.join(needs)}."
             parts += [f"After this page you can\n\n{goals}", facts]
         return "\n\n".join([*parts, f"[This page in the book]({self.here})" if self.site else ""])
+
+    def _need(self, need: str) -> str:
+        """Number and title of a page that is needed, as a link where it can be one."""
+        label = self.course.label(need)
+        there = self.site and (self.course.docs / need).is_file()
+        return (
+            f"[{label}]({urljoin(self.site, re.sub(r'.md$', '/', _INDEX.sub('', need)))})" if there else label
+        )
 
     def _end_text(self) -> None:
         if self.texts:
@@ -234,10 +269,15 @@ class _Writer:
             said = f"*Shown, not run here: {block.mark.reason}*"
             return self.texts.append((block.line, wrap(f"````python\n{block.code}````\n\n{said}")))
         self._end_text()
-        cell = v4.new_code_cell(_source(block), id=f"line-{block.line}")
+        if block.exercise and not any(cell.id == "workbook" for cell in self.cells):
+            self.cells.append(workbook_cell())
+        names = self.blanks.get(block.exercise[0], []) if block.exercise else []
+        cell = v4.new_code_cell(_source(block, names), id=f"line-{block.line}")
+        for name in self.back.get(block.line, ()):
+            cell.source += f"\n\ndel {name}  # the cells above need Python's own"
         if title := re.sub(r"[`*$]", "", block.fold) or self.closed:
             cell.source = f"#@title {title}\n{cell.source}"
-            cell.metadata.update(cellView="form", jupyter={"source_hidden": True})
+            cell.metadata.update(_FOLDED)
         at = self.chapter.blocks.index(block)
         # The reader runs the block that answers a question.
         slot = self.data["blocks"][at] if self.data and not (block.exercise or block.predicts) else {}
@@ -298,6 +338,9 @@ class _Writer:
     def _link(self, match: re.Match) -> str:
         """A link or image with its whole address; plain text where that is not known."""
         image, text, url = match[1], _LINK.sub(self._link, match[2]), self._url(match[3])
+        chapter = self.course.linked(self.page, match[3]) if WORD.fullmatch(text) else None
+        if chapter:
+            text, url = f"{text} {chapter.number}", "" if chapter.planned else url
         return f"{image}[{text}]({url})" if url else f"*{text}*" if image else text
 
     def _url(self, url: str) -> str:

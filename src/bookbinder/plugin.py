@@ -8,8 +8,9 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import File
 
-from bookbinder import binding, postprocess, reader
+from bookbinder import addresses, binding, course, postprocess, reader
 from bookbinder.chapter import LABS, load
+from bookbinder.markdown import titles
 from bookbinder.page import fault, front_matter_lines, set_page, show
 
 log = logging.getLogger("mkdocs.plugins.bookbinder")
@@ -38,6 +39,13 @@ class BookbinderPlugin(BasePlugin):
         if repo and not config.repo_url:
             config.repo_url, config.repo_name = f"https://github.com/{repo}", repo
         return config
+
+    def on_serve(self, server, *, config, builder):
+        """Build again when the list of chapters changes."""
+        file = Path(config.docs_dir).parent / course.FILE
+        if file.is_file():
+            server.watch(str(file))
+        return server
 
     def on_pre_build(self, *, config):
         """Check every page and run what is stale."""
@@ -68,6 +76,7 @@ class BookbinderPlugin(BasePlugin):
         if file.suffix == ".py":
             page.meta = dict(chapter.meta)
             markdown = "\n".join(chapter.text.split("\n")[front_matter_lines(chapter.text) :])
+        page.meta.update(titles(chapter, Path(config.docs_dir)))
         faults = [fault for fault in self.book.faults if Path(fault.file).resolve() == file]
         if faults:
             set_page(None)
@@ -94,3 +103,4 @@ class BookbinderPlugin(BasePlugin):
         site = Path(config.site_dir)
         binding.extras(self.book, site, config.site_url or "")
         reader.bundle(site)
+        addresses.write(Path(config.docs_dir), site, config.site_url or "")

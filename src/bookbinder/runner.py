@@ -194,7 +194,7 @@ async def _run_exercises(client, result: Result) -> None:
     chapter = result.chapter
     for exercise, role in exercises.runnable(chapter):
         pieces = [(block.code, chapter.path, block.line + 1) for block in exercise.program(role)]
-        code = f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({pieces!r})"
+        code = f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({pieces!r}, {exercise.blanks()!r})"
         cell = await client.execute_code(code)
         fault = exercises.verdict(exercise, role, chapter.path, *await client.ask("_raised"))
         outputs, problem = shown_of(cell.outputs)

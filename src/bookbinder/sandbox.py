@@ -6,14 +6,18 @@ Imported by the kernel, so it imports nothing heavy: torch and matplotlib are lo
 import ast
 import copy
 import io
+import linecache
 import os
 import re
 import sys
 import tomllib
 import traceback
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+
+from bookbinder import workbook
 
 # What a program inherits from the shell; the rest, secrets among it, stays outside.
 _KEPT = re.compile(r"PATH|LD_LIBRARY_PATH|DYLD_\w+|VIRTUAL_ENV|SYSTEMROOT|TMPDIR|(CUDA|NVIDIA|COVERAGE)\w*")
@@ -141,16 +145,20 @@ def _answer(expression: str, names: dict) -> bool | str:
         return f"{type(error).__name__}: {error}"[:200]
 
 
-def run_program(pieces: list[tuple[str, str, int]]) -> tuple[str, int]:
+def run_program(pieces: list[tuple[str, str, int]], names: Sequence[str] = ()) -> tuple[str, int]:
     """What a program raised, as text ("" where it passed), and the number of the block that was run last.
 
     Args:
         pieces: Its blocks in order as (code, file, line of the block's first code line).
+        names: What must be filled before the last block is run.
     """
     space, at = {"__name__": "__main__"}, -1
+    _remember(pieces)
     try:
         for code, file, line in pieces:
             at += 1
+            if at == len(pieces) - 1:
+                workbook.require_filled(names, space)
             exec(compile("\n" * (line - 1) + code, file, "exec"), space)
     except BaseException as error:  # sys.exit is a failure of the program, not of the run
         if isinstance(error, KeyboardInterrupt):
@@ -159,5 +167,15 @@ def run_program(pieces: list[tuple[str, str, int]]) -> tuple[str, int]:
         trace = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in trace if frame.filename in files]
         where = f" (line {lines[-1]})" if lines else ""
-        return f"{type(error).__name__}: {error}"[:300] + where, at
+        return f"{type(error).__name__}: {error}"[:2000] + where * (type(error) is not workbook.NotYet), at
     return "", at
+
+
+def _remember(pieces: list[tuple[str, str, int]]) -> None:
+    """Let Python find the source of a program's functions, at the lines where its page has them."""
+    files: dict[str, list[str]] = {}
+    for code, file, line in pieces:
+        rows = files.setdefault(file, [])
+        rows += ["\n"] * (line - 1 - len(rows)) + code.splitlines(keepends=True)
+    for file, rows in files.items():
+        linecache.cache[file] = len(rows), None, rows, file

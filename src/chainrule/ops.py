@@ -18,8 +18,24 @@ import numpy as np
 from chainrule import fused, windows
 from chainrule.arrays import as_rows, average, check_range, column_sums, logistic, ratio, square_sum, total
 from chainrule.autograd import primitive
-from chainrule.fused import *  # noqa: F403  (ops as well, in a module of their own)
-from chainrule.windows import *  # noqa: F403
+from chainrule.fused import (  # noqa: F401  (ops as well, in a module of their own)
+    batch_norm,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_loss,
+    layer_norm,
+    lstm,
+    lstm_cell,
+    mse_loss,
+)
+from chainrule.windows import (  # noqa: F401
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    max_pool1d,
+    max_pool2d,
+)
 
 __all__ = """
     add sub mul div neg pow cast exp log sqrt sin cos abs tanh sigmoid relu leaky_relu gelu softplus

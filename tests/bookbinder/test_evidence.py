@@ -98,7 +98,9 @@ def test_every_page_of_the_book(page, monkeypatch):
     assert not found, "\n".join(map(str, found))
 
 
-@pytest.mark.parametrize(("page", "held"), [("index", 1), ("start/a", 1), ("reference/a", 0), ("learning/a", 1)])
+@pytest.mark.parametrize(
+    ("page", "held"), [("index", 1), ("start/a", 1), ("reference/a", 0), ("learning/a", 1)]
+)
 def test_the_first_pages_are_held_to_it_too(tmp_path, monkeypatch, page, held):
     monkeypatch.chdir(tmp_path)
     chapter = parse(FRONT + "# T\n\nIt took 719 steps.\n", f"docs/{page}.md")

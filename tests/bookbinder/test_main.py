@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bookbinder import course, length
 from bookbinder.__main__ import main
 
 FRONT = "---\ntitle: T\ndescription: D.\n---\n# T\n\nText.\n\n"
@@ -81,6 +82,58 @@ def test_the_first_chapter_of_a_part_begins_it_behind_the_parts_before(book):
     wanted = ["II · Networks:", "networks/b.md", "III · Depth:", "depth/a.md", "depth/c.md", "Contribute:"]
     rows = Path("mkdocs.yml").read_text(encoding="utf-8").splitlines()
     assert [row.strip(" -") for row in rows[3:9]] == wanted
+
+
+LIST = """[[part]]
+folder = "learning"
+chapters = [
+  { planned = "What comes first", page = "learning/first.md" },
+  "learning/a.md",
+]
+[[part]]
+folder = "networks"
+chapters = ["networks/n.md"]
+[[part]]
+folder = "depth"
+chapters = []
+"""
+
+
+def test_new_writes_what_is_planned_and_puts_others_last_in_their_part(book, capsys, monkeypatch):
+    monkeypatch.setattr(length, "FEWEST", 0)
+    Path("course.toml").write_text(LIST)
+    assert main(["new", "learning/first"]) == 0
+    said = capsys.readouterr().out
+    assert "docs/learning/first.md: written, chapter 1 of the course, as course.toml planned" in said
+    assert "# What comes first" in (book / "learning/first.md").read_text()
+    assert main(["new", "learning/last"]) == 0
+    assert "chapter 3 of the course, the last of its part" in (said := capsys.readouterr().out)
+    assert "the 1 behind it move up by one" in said
+    assert main(["new", "depth/d"]) == 0
+    entries = course.of(Path("docs")).entries
+    wanted = ["learning/first.md", "learning/a.md", "learning/last.md", "networks/n.md", "depth/d.md"]
+    assert [*entries] == wanted and not any(entry.planned for entry in entries.values())
+    nav = [row.strip(" -") for row in Path("mkdocs.yml").read_text(encoding="utf-8").splitlines()]
+    assert [row for row in nav if row in entries] == [page for page in wanted if page != "networks/n.md"]
+    assert main(["check", "docs/learning/first.md", "docs/learning/last.md"]) == 0
+    assert main(["new", "tricks/t"]) == 0
+    assert "course.toml has no part for it" in capsys.readouterr().out
+
+
+def test_faults_of_the_list_are_told_with_those_of_the_pages(book, capsys):
+    Path("course.toml").write_text(LIST + '[redirects]\n"old/" = "gone/"\n')
+    assert main(["check"]) == 1
+    said = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["course.toml:5", "course.toml:9", "course.toml:14"]
+
+
+def test_postprocess_leads_old_addresses_on(book, capsys):
+    (book / "new.md").write_text(FRONT)
+    Path("course.toml").write_text('[redirects]\n"old/" = "new/"\n')
+    Path("site").mkdir()
+    Path("site/index.html").write_text("<html><head></head></html>")
+    assert main(["postprocess", "site"]) == 0
+    assert "url=../new/" in Path("site/old/index.html").read_text()
 
 
 def test_sync_mends_what_the_check_reports(book, capsys):

@@ -7,7 +7,7 @@ from html import unescape
 import markdown
 import pytest
 
-from bookbinder import cache, runner
+from bookbinder import cache, course, runner
 from bookbinder.chapter import load
 from bookbinder.markdown import html, makeExtension, prune, publish
 from bookbinder.page import PageError, set_page
@@ -40,9 +40,15 @@ Next.
 shown = 1
 ```
 
-<!-- exercise: e wrong
+<!-- exercise: e wrong: a secret
 secret = 1
 -->
+
+<!-- exercise: e right: a secret, too
+secret = 2
+-->
+
+<!-- exercise: in-secret words -->
 
 End.
 """
@@ -214,6 +220,60 @@ def test_figures_are_written_by_content_and_pruned(tmp_path, own_cache):
 def test_boxes_that_scroll_are_named_and_reachable(kind, name):
     assert f'tabindex="0" role="group" aria-label="{name}">1</pre>' in html.box(kind, "1")
     assert 'tabindex="0" role="group" aria-label="Output"><b>1</b></div>' in html.box("html", "<b>1</b>")
+
+
+LIST = """[[part]]
+folder = "part"
+chapters = ["part/page.md", { planned = "To come", page = "part/to-come.md" }]
+
+[redirects]
+"part/page/#was" = "part/page/#is"
+"part/page/#went" = "#h"
+"""
+NUMBERED = """---
+title: T
+description: D.
+needs: [part/page.md, part/to-come.md, index.md]
+---
+# T
+
+[chapter](page.md), [Chapter][c], [chapter](to-come.md#a),
+[chapter](index.md), [**chapter**](page.md), `[chapter](page.md)`
+
+## Is
+
+[c]: page.md
+"""
+
+
+@pytest.fixture
+def numbered(convert, tmp_path, monkeypatch):
+    """A page of a book with a list of chapters."""
+    monkeypatch.setattr(course, "PARTS", ("part",))
+    (tmp_path / "course.toml").write_text(LIST)
+    file = tmp_path / "docs/part/page.md"
+    file.write_text(NUMBERED)
+    set_page(file, NUMBERED)
+    return markdown.markdown(NUMBERED.split("---\n", 2)[2], extensions=["toc", makeExtension()])
+
+
+def test_numbers_stand_in_heading_header_and_links(numbered):
+    assert '<h1 id="t">1 T</h1>' in numbered
+    assert "Chapter 1 of 2, in part I" in numbered
+    links = numbered.partition("<p><a")[2].partition("</p>")[0]
+    assert links == (
+        ' class="book-kept" href="page.md">chapter 1</a>, <a class="book-kept" href="page.md">Chapter 1</a>, '
+        '<span class="book-kept">chapter 2</span>,\n<a href="index.md">chapter</a>, '
+        '<a href="page.md"><strong>chapter</strong></a>, <code>[chapter](page.md)</code>'
+    )
+    needs = re.search("Needs:(.*?)</p>", numbered)[1]
+    assert needs == ' <a href="../../part/page/">1 T</a>, 2 To come, <a href="../../">Home page</a>'
+
+
+def test_old_anchors_stand_beside_new_ones_or_say_where_their_text_is(numbered):
+    assert '<h2 id="is"><span id="was"></span>Is</h2>' in numbered
+    note = re.search('<p class="book-moved" id="went"[^>]*>(.*?)</p>', numbered)[1]
+    assert note == 'This section is now in <a href="../../#h">Home page</a>.'
 
 
 ASKED = """---

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbformat import v4
 
-from bookbinder import cache, chapter, notebook, runner
+from bookbinder import cache, chapter, course, notebook, runner, workbook
 
 HEAD = "---\ntitle: T\ndescription: What it is.\n---\n# T\n\n"
 SITE = {
@@ -331,23 +332,60 @@ def test_exercise(capsys):
     kinds = [(cell.cell_type, cell.source.split("\n")[0]) for cell in nb.cells[1:]]
     assert kinds == [
         ("markdown", "> **1 · Double**"),
-        ("code", "import math"),
-        ("code", "x = ...  # your turn"),
-        ("code", "try:"),
+        ("code", nb.cells[2].source.split("\n")[0]),
+        ("code", "# exercise: a setup"),
+        ("code", "# exercise: a starter"),
+        ("code", "# exercise: a check"),
         ("markdown", "> <details><summary>Hint</summary>"),
-        ("code", "#@title Solution"),
-        ("markdown", "> <details><summary>Solution</summary>"),
     ]
-    assert "SECRET" not in nbformat.writes(nb) and "wrong" not in nbformat.writes(nb)
-    check, solution = nb.cells[4].source, nb.cells[6]
-    assert solution.metadata.cellView == "form" and solution.metadata.jupyter.source_hidden
+    assert "SECRET" not in nbformat.writes(nb) and "a wrong" not in nbformat.writes(nb)
+    helper, check, texts = nb.cells[2], nb.cells[5].source, nb.cells[6].source
+    assert helper.id == "workbook" and helper.metadata.jupyter.source_hidden
+    assert nb.cells[4].source == "# exercise: a starter\nx = ...  # your turn"
+    assert texts.count("<summary>") == 2 and "> ```python\n> x = 4\n> ```\n>\n> Why." in texts, (
+        "a text to read"
+    )
     import math
 
-    assert ran(check, capsys, math=math, x=...).startswith("not yet: must be real number")
-    assert ran(check, capsys, math=math, x=9) == "not yet: wanted 4\n"
-    assert ran(check, capsys, math=math, x=3) == "not yet: AssertionError()\n"
-    assert ran(check, capsys) == "not yet: name 'x' is not defined\n"
-    assert ran(check, capsys, math=math, x=4) == "right: the check passes\n"
+    with_helper = {"_workbook": workbook, "math": math}
+    assert ran(check, capsys, **with_helper, x=...) == "not yet: fill `x`\n"
+    assert ran(check, capsys, **with_helper, x=9) == "not right: wanted 4\n"
+    assert ran(check, capsys, **with_helper, x=3) == "not right: AssertionError()\n"
+    assert ran(check, capsys, **with_helper) == "not yet: `x` is missing\n"
+    assert ran(check, capsys, **with_helper, x=4) == "right: the check passes\n"
+
+
+def test_an_exercise_in_words_is_a_text():
+    box = '!!! exercise "1"\n    Why?\n\n    <!-- exercise: a words -->\n\n'
+    assert text(box + '    ??? success "Solution"\n        So.\n') == (
+        "> **1**\n>\n> Why?\n\n> <details><summary>Solution</summary>\n>\n> So.\n>\n> </details>"
+    )
+
+
+def test_a_name_of_pythons_is_given_back_where_no_block_needs_it():
+    block = "```python\n{}\n```\n\nText.\n\n"
+    bound, cont = block.format("def sum(x): ..."), "<!--pytest-codeblocks:cont-->\n"
+    told = [source for kind, source in cells(bound + cont + block.format("x.sum()")) if kind == "code"]
+    assert told == ["def sum(x): ...\n\ndel sum  # the cells above need Python's own", "x.sum()"]
+    told = [source for kind, source in cells(bound + cont + block.format("sum(2)")) if kind == "code"]
+    assert told == ["def sum(x): ...", "sum(2)"]
+
+
+def test_a_second_run_of_each_cell_before_the_exercises():
+    """What an exercise binds is not there any more, its check may be pressed again, and its cells in any order."""
+    page = "```python\nx = 1\n```\n\n<!--pytest-codeblocks:cont-->\n```python\nassert x == 1\nprint(math)\n```\n\n"
+    nb = export(page.replace("x = 1\n", "x = math = 1\n", 1) + EXERCISE)
+    codes = {cell.source.split("\n")[0]: cell for cell in nb.cells if cell.cell_type == "code"}
+    main, start, check = codes["assert x == 1"], codes["# exercise: a starter"], codes["# exercise: a check"]
+    filled, wrong = (v4.new_code_cell(start.source.replace("...", value)) for value in ("4", "[5]"))
+    again = [main, check, filled, main, check, check, wrong, check, codes["# exercise: a setup"], check, main]
+    helper = next(cell for cell in nb.cells if cell.id == "workbook")
+    nb.cells += [v4.new_code_cell(cell.source) for cell in [helper, *again]]
+    NotebookClient(nb, timeout=60, kernel_name="python3").execute()
+    said = [[out.text for out in cell.outputs] for cell in nb.cells[-len(again) :]]
+    yet, right, wrong_ = ["not yet: fill `x`\n"], ["right: the check passes\n"], said[7]
+    assert said == [["1\n"], yet, [], ["1\n"], right, right, [], wrong_, [], wrong_, ["1\n"]]
+    assert wrong_[0].startswith("not right: must be real number")
 
 
 def test_setup_cell_installs_the_wheel_where_chainrule_is_missing(monkeypatch):
@@ -468,9 +506,27 @@ def test_run_all_reaches_the_end():
     assert plain(stored[going_on]) == plain(outputs[going_on]) == ["array([0, 1, 2])"]
     assert plain(stored[raising]) == plain(outputs[raising]) == ["ZeroDivisionError: division by zero\n"]
     said = SimpleNamespace(
-        **dict(zip(("left_out", "setup", "starter", "check", "solution"), rest, strict=True))
+        **dict(zip(("left_out", "helper", "setup", "starter", "check"), rest, strict=True))
     )
     assert (
         plain(outputs[said.left_out]) == ["left out here: needs a module\n"] and stored[said.left_out] == []
     )
-    assert plain(outputs[said.check])[0].startswith("not yet: ")
+    assert plain(outputs[said.check]) == ["not yet: fill `x`\n"]
+
+
+def test_numbers_of_chapters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = '"learning/page.md", "learning/b.md", { planned = "To come", page = "learning/c.md" }'
+    (tmp_path / "course.toml").write_text(f'[[part]]\nfolder = "learning"\nchapters = [{rows}]\n')
+    (tmp_path / "docs/learning").mkdir(parents=True)
+    (tmp_path / "docs/learning/b.md").write_text(HEAD.replace("T\n", "Second\n"))
+    front = HEAD.replace("---\n#", "objectives: [a, b, c]\nneeds: [learning/b.md, learning/c.md]\n---\n#")
+    body = "[Chapter](b.md), [chapter](c.md), [the next](b.md)."
+    nb = export(body, head=front, listed=course.of(tmp_path / "docs"), **SITE)
+    there = "https://x.org/book/learning/b/"
+    assert nb.cells[0].source.startswith("# 1 T\n")
+    assert f"Needs: [2 Second]({there}), 3 To come." in nb.cells[0].source
+    assert nb.cells[1].source == f"[Chapter 2]({there}), chapter 3, [the next]({there})."
+    plain = export(body, head=front, listed=course.of(tmp_path / "docs"))
+    assert "Needs: 2 Second, 3 To come." in plain.cells[0].source
+    assert plain.cells[1].source == "Chapter 2, chapter 3, the next."

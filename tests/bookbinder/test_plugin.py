@@ -9,10 +9,13 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
+from bookbinder import length
+
 CONFIG = """site_name: Trial
 theme: {name: material, font: false}
 markdown_extensions: [pymdownx.superfences, pymdownx.highlight, bookbinder.math, bookbinder.markdown]
 plugins:
+  - search
   - mkdocs-jupyter: {include: ["labs/*.py"], execute: false}
   - bookbinder
 """
@@ -82,3 +85,31 @@ def test_the_repository_is_the_one_that_builds_unless_one_is_named(site, monkeyp
     assert "https://github.com/someone/fork" in (site(config=plain) / "index.html").read_text("utf-8")
     site(config=plain + "repo_url: https://example.org/book\n")
     assert site.config.repo_url == "https://example.org/book"
+
+
+def test_numbers_and_old_addresses_are_in_the_site(site, monkeypatch):
+    monkeypatch.setattr(length, "FEWEST", 0)
+    Path("docs/learning").mkdir(parents=True)
+    fields = "objectives: [a, b, c]\nneeds: []\n---\n#"
+    for name in ("a", "b"):
+        Path(f"docs/learning/{name}.md").write_text(PAGE.replace("---\n#", fields), encoding="utf-8")
+    rows = 'chapters = ["learning/b.md", "learning/a.md"]\n[redirects]\n"old/" = "learning/a/"\n'
+    Path("course.toml").write_text(f'[[part]]\nfolder = "learning"\n{rows}', encoding="utf-8")
+    folder = site(config=CONFIG + "site_url: https://example.org/book/\n")
+    page = (folder / "learning/a/index.html").read_text("utf-8")
+    assert "<title>2 Trial - Trial</title>" in page and ">2 Trial" in page.partition("<h1")[2]
+    assert "1 Trial" in page, "the nav has the number of the other page"
+    assert "url=../learning/a/" in (folder / "old/index.html").read_text("utf-8")
+    told = [(folder / name).read_text("utf-8") for name in ("sitemap.xml", "search/search_index.json")]
+    assert "old/" not in told[0] + told[1] and "learning/a/" in told[0]
+    assert '"2 Trial"' in told[1]
+    moved = (folder / "notebooks/old.ipynb").read_text("utf-8")
+    assert "https://example.org/book/learning/a/" in moved
+    assert "notebooks/old.ipynb" not in ZipFile(folder / "notebooks.zip").namelist()
+
+
+def test_a_fault_of_the_list_ends_a_build(site, caplog):
+    Path("course.toml").write_text('[redirects]\n"old/" = "gone/"\n', encoding="utf-8")
+    with caplog.at_level(logging.ERROR), pytest.raises(Abort):
+        site()
+    assert "course.toml:2  gone/ leads nowhere" in caplog.text

@@ -1,6 +1,7 @@
 """The style page tells authors the messages of the check: each row of its table is provoked here."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ CONT = "<!--pytest-codeblocks:cont-->\n" + BLOCK
 SKIP = '<!--pytest.mark.skip(reason="a")-->\n'
 MARK, CODE = "<!--pytest.mark.{}-->\n", "```python\n{}\n```\n\n"
 GROUP = "".join(f"<!-- exercise: centred {part} -->\n{BLOCK}Text.\n\n" for part in ("starter", "solution"))
+OWN_BOX = '!!! exercise "1"\n' + textwrap.indent(GROUP, "    ")
+PART = "<!-- exercise: centred {} -->\n```python\nx = {}\n```\n\n"
+STARTER, SOLUTION = PART.format("starter", "..."), PART.format("solution", 2)
+ANSWER = "<!-- exercise: centred {}\nx = {}\n-->\n\n"
+CHAPTER = HEAD.replace("---\n#", "objectives: [a, b, c]\nneeds: []\nminutes: 9\n---\n#") + "## Exercises\n\n"
 CHECKED = f"<!-- exercise: centred check -->\n{BLOCK}<!-- exercise: centred wrong\nx = 2\n-->\n"
 ASK = "<!-- predict: rate -->\n\nWill it?\n\n"
 NO, YES = "- [ ] No. <!-- x < 0 --> So.\n", "- [x] Yes. <!-- x == 1 -->\n"
@@ -25,6 +31,8 @@ PAGES = {
     "no front matter": "# T\n",
     "timeout: soon": HEAD.replace("---\n#", "timeout: soon\n---\n#"),
     "author: me": HEAD.replace("---\n#", "author: me\n---\n#"),
+    "kind: visit": HEAD.replace("---\n#", "kind: visit\n---\n#"),
+    "a typed chapter 9": HEAD + "As in chapter 9.\n",
     "a fence that says py": HEAD + "```py\nx\n```\n",
     "a fence that says nothing": HEAD + "```\nx\n```\n",
     "a fence of tildes": HEAD + "~~~text\nx\n~~~\n",
@@ -99,16 +107,49 @@ PAGES = {
     "a character that": HEAD + "a\u200bb\n",
     "a block that differs": HEAD + "<!-- source: chainrule.autograd.unbroadcast -->\n" + BLOCK,
     "an exercise without a part": HEAD + GROUP,
+    "a block that gives": HEAD + CODE.format("sum = 1"),
+    "an exercise in words with": HEAD
+    + "<!-- exercise: centred words -->\n<!-- exercise: centred check -->\n"
+    + BLOCK,
+    "an exercise outside": HEAD + GROUP,
+    "a box with no exercise": HEAD + '!!! exercise "1"\n    a\n',
+    "an exercise without hints": HEAD + OWN_BOX,
+    "an exercise whose solution": HEAD + OWN_BOX,
+    "a starter with nothing": HEAD + GROUP,
+    "fewer than two": HEAD + STARTER + SOLUTION + ANSWER.format("wrong: a", 1),
+    "a wrong or right": HEAD + STARTER + SOLUTION + ANSWER.format("wrong", 1),
+    "two wrong answers": HEAD + STARTER + SOLUTION + ANSWER.format("wrong: one side", 1) * 2,
+    "a right answer that is": HEAD + STARTER + SOLUTION + ANSWER.format("right: a loop", 2),
+    "a wrong answer above": HEAD + "<!-- exercise: centred wrong: a -->\n" + BLOCK,
+    "--> inside": HEAD + ANSWER.format("wrong: a", '"-->"'),
+    "--> on a line": HEAD + "a\n-->\n",
+    "fewer than four": CHAPTER + OWN_BOX + OWN_BOX.replace("centred", "other"),
+    "a chapter with no": CHAPTER,
     "an open brace": HEAD + "$$\n\\frac{1}{2\n$$\n",
     "a reference without": HEAD + "By $\\eqref{eq:a}$.\n",
     "a formula's $$": HEAD + "Text\n$$\nx\n$$\n",
     "a link to a page": HEAD + "[a](gone.md)\n",
     "a link to a heading": HEAD + "[a](#heading)\n",
 }
-# What only a run can tell, and the rule that says it; the tests of runner, frames, predict and exercises provoke these.
+# What only a run or the whole book can tell, and the rule that says it: tests of the module that finds it provoke it.
 RUN = {
+    "a page of a part that no list has": "page.unlisted",
+    "an excursion in the list": "page.excursion",
+    "a link chapter to a page": "page.no-number",
+    "a map that is not": "page.map",
+    "a chapter in the list that is not": "course.no-page",
+    "a chapter in the list that is planned": "course.written",
+    "a chapter twice in the list": "course.twice",
+    "an old address that is none": "address.still",
+    "an old anchor whose page": "address.half",
+    "an old address that leads nowhere": "address.nowhere",
+    "an old address that leads to an old": "address.chain",
+    "an old address that leads to itself": "address.loop",
     "a starter or wrong answer that passes": "exercise.passes",
-    "a solution that fails": "exercise.fails",
+    "a wrong answer that the": "exercise.untold",
+    "a wrong answer that raises": "exercise.raises",
+    "a solution or right": "exercise.fails",
+    "a solution or answer": "exercise.unfilled",
     "a starter that raises": "exercise.starter",
     "a figure without a title": "run.no-title",
     "a figure that is too heavy": "run.heavy",
@@ -158,12 +199,12 @@ def test_every_row_is_held():
 
 @pytest.mark.parametrize("row", [row for row in rows() if row.startswith(tuple(PAGES))])
 def test_the_check_says_what_its_row_says(row, tmp_path, monkeypatch):
-    page = tmp_path / "docs" / "page.md"
-    page.parent.mkdir()
+    page = tmp_path / "docs" / ("learning" if "chapter" in rows()[row] else "") / "page.md"
+    page.parent.mkdir(parents=True)
     page.write_text(PAGES[of(row, PAGES)], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (first, *_) = check(load(page), Path("docs"), ROOT / "src")
-    assert rows()[row] in first.message
+    told = [fault.message for fault in check(load(page), Path("docs"), ROOT / "src")]
+    assert rows()[row] in (told[0] if "exercise" not in row + told[0] else "\n".join(told))
 
 
 @pytest.mark.parametrize("row", [row for row in rows() if row.startswith(tuple(RUN))])

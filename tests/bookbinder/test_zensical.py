@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ def build(folder: Path, *changes: tuple[str, str]) -> subprocess.CompletedProces
     for file, text in changes:
         with (folder / file).open("a", encoding="utf-8") as out:
             out.write(text)
+    return zensical(folder)
+
+
+def zensical(folder: Path) -> subprocess.CompletedProcess:
+    """What Zensical makes of a folder, strictly."""
     cache = os.environ.get("BOOK_CACHE", ROOT / ".cache")
     env = os.environ | {"BOOK_CACHE": str(Path(cache).resolve())}
     command = [str(environment("zensical", own_packages())), "-m", "zensical", "build", "--strict"]
@@ -72,6 +78,81 @@ def test_its_pages_can_be_published(book):
     pages, faults = process_site(book)
     assert pages > 5 and faults == []
     assert "Content-Security-Policy" in (book / "index.html").read_text(encoding="utf-8")
+
+
+FRONT = "---\ntitle: {}\ndescription: D.\nneeds: [learning/a.md, learning/c.md]\n---\n# {}\n\n"
+LIST = """[[part]]
+folder = "learning"
+title = "Learning"
+chapters = ["learning/a.md", "learning/b.md", { planned = "To come", page = "learning/c.md" }]
+
+[redirects]
+"learning/old/" = "learning/b/"
+"learning/b/#was" = "learning/b/#is"
+"learning/b/#went" = "learning/a/#here"
+"""
+CONFIG = """site_name: Trial
+site_url: https://example.org/book/
+theme: {name: material, font: false, variant: classic}
+markdown_extensions: [toc, attr_list, bookbinder.math, bookbinder.markdown]
+nav: [index.md, Learning: [learning/a.md, learning/b.md]]
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The site of a small book with a list of chapters and old addresses, finished from the shell."""
+    files = {
+        "mkdocs.yml": CONFIG,
+        "course.toml": LIST,
+        "overrides/main.html": '{% extends "base.html" %}\n',
+        "docs/index.md": FRONT.format("Home", "Home"),
+        "docs/learning/a.md": FRONT.format("First", "First")
+        + "## Here\n\n[chapter](c.md) and [Chapter](b.md#is)\n",
+        "docs/learning/b.md": FRONT.format("Second", "Second") + "## Is\n\nText.\n",
+    }
+    for name, text in files.items():
+        file = tmp_path / "book" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    labs.stage(tmp_path / "book", tmp_path / "staged")
+    done = zensical(tmp_path / "staged")
+    assert done.returncode == 0, done.stdout + done.stderr
+    command = [
+        sys.executable,
+        "-m",
+        "bookbinder",
+        "postprocess",
+        "site",
+        "--site-url",
+        "https://example.org/book",
+    ]
+    subprocess.run(command, cwd=tmp_path / "staged", check=True)
+    return tmp_path / "staged/site"
+
+
+def test_numbers_of_chapters(small):
+    page = (small / "learning/a/index.html").read_text(encoding="utf-8")
+    assert "<title>1 First - Trial</title>" in page and '<h1 id="first">1 First' in page
+    assert "chapter 3 and <a" in page and ">Chapter 2</a>" in page
+    nav = re.search('<nav class="md-nav md-nav--primary".*', page, re.DOTALL)[0]
+    assert "1 First" in nav and "2 Second" in nav
+    needs = re.search("Needs:(.*?)</p>", page)[1]
+    assert re.fullmatch(r" <a href=\"[./a-z]+\">1 First</a>, 3 To come", needs)
+
+
+def test_old_addresses_lead_on(small):
+    moved = (small / "learning/old/index.html").read_text(encoding="utf-8")
+    assert 'content="0; url=../../learning/b/"' in moved and "Content-Security-Policy" in moved
+    assert "https://example.org/book/learning/b/" in moved
+    page = (small / "learning/b/index.html").read_text(encoding="utf-8")
+    assert '<h2 id="is"><span id="was"></span>Is' in page
+    note = re.search('<p class="book-moved" id="went"[^>]*>.*?href="([^"]*)"', page)[1]
+    assert (small / "learning/b" / note.partition("#")[0]).resolve() == small / "learning/a"
+    told = (small / "sitemap.xml").read_text(encoding="utf-8") + (small / "search.json").read_text(
+        encoding="utf-8"
+    )
+    assert "learning/b/" in told and "learning/old" not in told
 
 
 STYLE = "docs/contribute/style.md"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bookbinder import form
 from conftest import ROOT
 
 pytestmark = pytest.mark.deep
@@ -37,12 +38,15 @@ def build(folder: Path, surroundings: dict[str, str]) -> dict[str, str]:
     folder.mkdir(parents=True)
     for name in ("src", "overrides"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "DATA.md"):
+    for name in ("course.toml", "pyproject.toml", "README.md", "LICENSE", "DATA.md"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("figures", "labs", "api"))
-    for page in (folder / "docs").rglob("*.md"):
-        if page.relative_to(folder / "docs").as_posix() not in WHOLE:
-            page.write_text(headings(page.read_text(encoding="utf-8")), encoding="utf-8")
+    pages = (folder / "docs").rglob("*.md")
+    cut = [page for page in pages if page.relative_to(folder / "docs").as_posix() not in WHOLE]
+    for page in cut:
+        page.write_text(headings(page.read_text(encoding="utf-8")), encoding="utf-8")
+    (folder / form.OLD).parent.mkdir()  # pages without a body are in no form of a chapter
+    (folder / form.OLD).write_text("\n".join(page.relative_to(folder).as_posix() for page in cut))
     config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     start, end = config.index("nav:\n"), config.index("theme:")
     config = config[:start] + config[end:]

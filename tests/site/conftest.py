@@ -71,11 +71,12 @@ class Server(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, site: Path = SITE):
         super().__init__(("127.0.0.1", 0), Handler)
+        self.site = site
         self.lock, self.sent = threading.Lock(), collections.Counter()
         self.host = f"http://127.0.0.1:{self.server_port}"
-        lost = SITE / "404.html"
+        lost = site / "404.html"
         links = re.findall(
             r'href="([^"]*)/assets/', lost.read_text(encoding="utf-8") if lost.is_file() else ""
         )
@@ -92,7 +93,7 @@ class Server(http.server.ThreadingHTTPServer):
         ):  # instant navigation follows the addresses in it, which must be this server's
             places = "".join(f"<url><loc>{self.url}{page}</loc></url>" for page in pages())
             return 200, "application/xml", f"<urlset>{places}</urlset>".encode()
-        file = SITE / name.lstrip("/")
+        file = self.site / name.lstrip("/")
         file = file / "index.html" if file.is_dir() else file
         if not file.is_file():
             return 404, "text/plain", b"missing"

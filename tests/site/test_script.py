@@ -294,7 +294,9 @@ def test_the_search_knows_no_answer(site):
     for path in ASKED:
         html = file_of(path).read_text(encoding="utf-8")
         told = [doc["text"] for doc in index if doc["location"].startswith(path.lstrip("/"))]
-        told = [re.sub("<pre.*?</pre>", "", text, flags=re.S) for text in told]  # the style page shows its source
+        told = [
+            re.sub("<pre.*?</pre>", "", text, flags=re.S) for text in told
+        ]  # the style page shows its source
         plain = " ".join(re.sub(r"<[^>]*>|\s", "", text) for text in told)
         for reasons in re.findall('<details class="book-reasons".*?</details>', html, re.S):
             for said in re.findall(r"</span> (.*?)</li>", reasons, re.S):

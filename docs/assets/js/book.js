@@ -155,6 +155,16 @@ document$.subscribe(() => {
   document.querySelector(".md-typeset a.md-button").parentElement.append(" ", on);
 });
 
+// Old anchors: what stood there is on another page now, and its note says where.
+(() => {
+  const follow = () => {
+    const note = document.getElementById(location.hash.slice(1));
+    if (note?.matches(".book-moved")) location.replace(note.querySelector("a").href);
+  };
+  document$.subscribe(follow);
+  addEventListener("hashchange", follow);
+})();
+
 // Slides are the page itself, cut at its headings; their script is fetched when somebody presents.
 const scripts = new URL(".", document.currentScript.src);
 
