@@ -240,6 +240,9 @@ function runner([slider, ...others], show) {
   return button;
 }
 
+// The choices of this visit, by page and question. Not in a storage: a page loaded anew would move as outputs open.
+const chosen = new Map();
+
 // Questions: an output stays closed until a choice is made, which is remembered for the visit. The style sheet closes it,
 // so that nothing moves when this script comes.
 document$.subscribe(() => {
@@ -264,22 +267,16 @@ document$.subscribe(() => {
   }
 });
 
-const chosen = {
-  key: name => `book-predict ${location.pathname} ${name}`,
-  get: name => { try { return sessionStorage.getItem(chosen.key(name)); } catch { return null; } },
-  set: (name, at) => { try { sessionStorage.setItem(chosen.key(name), at); } catch { /* private window */ } },
-};
-
 function ask(box) {
   const name = box.dataset.predict;
+  const key = `${location.pathname} ${name}`;
   for (const [at, button] of box.querySelectorAll("button").entries()) {
     button.addEventListener("click", () => {
-      chosen.set(name, at);
+      chosen.set(key, at);
       for (const same of document.querySelectorAll(`[data-predict="${name}"]`)) tell(same, at); // page and slide
     });
   }
-  const before = chosen.get(name);
-  tell(box, before === null ? -1 : Number(before));
+  tell(box, chosen.get(key) ?? -1);
 }
 
 // What is said to a choice, and the output that it opens; -1 for none.
