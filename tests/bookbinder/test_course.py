@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bookbinder import course, evidence, length
+from bookbinder import course, evidence, exercise_form, length
 from bookbinder.chapter import load
 from bookbinder.check import check
 from conftest import ROOT
@@ -38,6 +38,7 @@ def book(tmp_path, monkeypatch):
     """A small book; gives what writes one of its files."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(length, "FEWEST", 0)
+    monkeypatch.setattr(exercise_form, "faults", lambda chapter: [])
 
     def write(name: str, text: str = "", fields: str = FIELDS.format("[]"), title: str = "T") -> Path:
         file = Path(name if name == course.FILE else f"docs/{name}")
