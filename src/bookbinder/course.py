@@ -223,7 +223,8 @@ def without_planned(text: str, page: str, book: Course) -> str:
         return f"{match[1]} {entry.number}" if entry and entry.planned else match[0]
 
     rows = text.split("\n")
-    for n, row in parse(text, page).prose if "[chapter](" in text.lower() else ():
+    for n, _ in parse(text, page).prose if "[chapter](" in text.lower() else ():
+        row = rows[n - 1]  # as it is written: the prose of a question lacks what its choices hide
         code = [span.span() for span in CODE_SPAN.finditer(row)]
         inside = lambda m, code=code: any(start <= m.start() < end for start, end in code)
         rows[n - 1] = _LINK.sub(lambda m, inside=inside: m[0] if inside(m) else number(m), row)
