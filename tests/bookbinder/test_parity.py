@@ -1,6 +1,8 @@
 """Our parser, pytest-codeblocks and the exported notebook see the same programs, on every page and on nasty ones."""
 
 import ast
+import builtins
+import re
 import shutil
 from pathlib import Path
 
@@ -25,20 +27,25 @@ def theirs(page: Path) -> list[tuple[int, str]]:
 
 
 def unwrapped(source: str) -> str:
-    """Tree of a cell's code without what the export put around it."""
+    """Tree of a cell's code without what the export put around it or below it."""
     body = ast.parse(source).body
     last = body[-1]
+    if isinstance(last, ast.Delete) and all(hasattr(builtins, getattr(target, "id", "")) for target in last.targets):
+        *body, last = body[:-1]  # a name of Python's is given back
+        body.append(last)
     if isinstance(last, ast.Try) and last.handlers[0].name == "_raised":
         body = last.body
     elif isinstance(last, ast.If) and isinstance(last.test, ast.Name) and last.test.id == "_left_out":
         body = last.orelse
+    if "require_filled" in ast.dump(body[0]):  # what says which blanks are left
+        body = body[1:]
     return ast.dump(ast.Module(body, []))
 
 
 def in_notebook(chapter: Chapter) -> list[tuple[int, str]]:
     """(line, tree) of each block in the notebook of a page; the id of a cell names its line."""
     cells = notebook.export(chapter, None).cells
-    code = [cell for cell in cells if cell.cell_type == "code" and cell.id != "setup"]
+    code = [cell for cell in cells if cell.cell_type == "code" and cell.id not in ("setup", "workbook")]
     return [(int(cell.id.removeprefix("line-")), unwrapped(cell.source)) for cell in code]
 
 
@@ -54,14 +61,17 @@ def test_the_notebook_has_the_same_blocks(page):
     """Here not even a blank line in a string may differ."""
     chapter = read(page)
     shown = [block for block in chapter.blocks if block.mark and block.mark.kind == "skip"]
-    run = [block for block in chapter.blocks if block not in shown]
+    solved = [block for block in chapter.blocks if (block.exercise or ("", ""))[1] == "solution"]
+    run = [block for block in chapter.blocks if block not in shown + solved]
     assert in_notebook(chapter) == [(block.line, ast.dump(ast.parse(block.code))) for block in run]
     texts = "\n".join(
         cell.source for cell in notebook.export(chapter, None).cells if cell.cell_type == "markdown"
     )
-    unquoted = texts.replace("\n> ", "\n").replace("\n>\n", "\n\n")
+    unquoted = re.sub("^> ?", "", texts, flags=re.M)
     for block in shown:
         assert f"````python\n{block.code}````\n\n*Shown, not run here: {block.mark.reason}*" in unquoted
+    for block in solved:
+        assert block.code in unquoted, "a solution is text in a closed box"
 
 
 @pytest.mark.parametrize("page", NASTY, ids=lambda page: page.stem)
