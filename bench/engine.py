@@ -267,12 +267,14 @@ OURS = {
 }
 PRODUCTS = "NumPy, its matrix products alone"
 OTHERS = {"torch.compile": lambda task: in_torch(task, compiled=True), **PEERS}
-STEPS = [  # name, task, what budgets ask for, and what they hope for
-    ("MLP 2-16-16-1, 100 moons, hinge + L2", small_mlp, 0.25, 0.10),
-    ("MLP 784-128-64-10, batch 64", lambda: mlp(64), 0.60, 0.46),
-    ("MLP 784-128-64-10, batch 512", lambda: mlp(512), 1.0, 0.85),
-    ("CNN 28×28, batch 64", lambda: cnn(28), 1.8, 1.0),
-    ("CNN 8×8, batch 64", lambda: cnn(8), 0.8, 0.57),
+# Name, task, what budgets ask for, and what they hope for: relative to NumPy by hand, which depends less on the processor
+# than PyTorch does; to PyTorch where nothing is written by hand.
+STEPS = [
+    ("MLP 2-16-16-1, 100 moons, hinge + L2", small_mlp, 1.8, 1.3),
+    ("MLP 784-128-64-10, batch 64", lambda: mlp(64), 1.25, 1.1),
+    ("MLP 784-128-64-10, batch 512", lambda: mlp(512), 1.06, 1.02),
+    ("CNN 28×28, batch 64", lambda: cnn(28), 1.2, 1.0),
+    ("CNN 8×8, batch 64", lambda: cnn(8), 0.85, 0.57),
 ]
 TWO_THREADS = 2  # the step that is measured with two threads as well
 
@@ -353,7 +355,9 @@ def rows(chosen, seconds, peers):
         steps |= {PRODUCTS: products(task)} if task.kind != "cnn" else {}
         ratio = measure(steps, seconds)
         told = "   ".join(f"{who} {r:.2f}" for who, r in ratio.items())
-        print(f"{name:40} {told}   must {must} aim {aim}", file=sys.stderr, flush=True)
+        base = "NumPy by hand" if "NumPy by hand" in ratio else "PyTorch"
+        met = f"chainrule by {base} {ratio['chainrule'] / ratio[base]:.2f} (must {must}, aim {aim})"
+        print(f"{name:40} {told}   {met}", file=sys.stderr, flush=True)
         yield {"step": name, "threads": THREADS, "ratio": ratio, "absent": absent}
 
 
