@@ -267,8 +267,8 @@ OURS = {
 }
 PRODUCTS = "NumPy, its matrix products alone"
 OTHERS = {"torch.compile": lambda task: in_torch(task, compiled=True), **PEERS}
-# Name, task, what budgets ask for, and what they hope for: relative to NumPy by hand, which depends less on the processor
-# than PyTorch does; to PyTorch where nothing is written by hand.
+# Name, task, what budgets ask for and hope for: relative to NumPy by hand, which depends less on the processor than
+# PyTorch does; to PyTorch where nothing is written by hand.
 STEPS = [
     ("MLP 2-16-16-1, 100 moons, hinge + L2", small_mlp, 1.8, 1.3),
     ("MLP 784-128-64-10, batch 64", lambda: mlp(64), 1.25, 1.1),
