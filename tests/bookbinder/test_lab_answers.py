@@ -15,33 +15,6 @@ from conftest import ROOT
 
 # Blank → pairs: a part of the answer, and what a student might write there.
 WRONG = {
-    "first-classifier": {
-        "logistic": [
-            ("return np.logaddexp(0, -s)", "return np.log(1 + np.exp(-s))"),
-            ("return -np.exp(-np.logaddexp(0, s))", "return -np.exp(-np.logaddexp(0, -s))"),
-            ("return -np.exp(-np.logaddexp(0, s))", "return -np.exp(-s) / (1 + np.exp(-s))"),
-        ],
-        "gradient": [(" * y / len(y)", " * y"), ("pull @ X, pull.sum()", "pull @ X, pull.mean()")],
-        "descend": [("theta = theta - lr *", "theta = theta + lr *"), ("= theta - lr *", "-= lr *")],
-        "epoch": [
-            ("rng.permutation(len(y))", "rng.integers(len(y), size=len(y))"),
-            ("rng.permutation(len(y))", "np.arange(len(y))"),
-            ("range(0, len(y), size)", "range(0, len(y) - size + 1, size)"),
-            ("y[rows], slope", "y[k : k + size], slope"),
-            ("theta = theta - lr * gradient(theta,", "theta = theta - lr * gradient(0 * theta,"),
-        ],
-        "hinge": [("np.maximum(0, 1 - s)", "np.maximum(0, -s)"), ("-1.0 * (s < 1)", "1.0 * (s < 1)")],
-        "standardise": [
-            ("(test - mean) / deviation", "(test - test.mean(axis=0)) / test.std(axis=0)"),
-            ("train.std(axis=0)", "train.var(axis=0)"),
-            ("train.mean(axis=0)", "train.mean()"),
-        ],
-        "torch_loss": [
-            ("softplus(-y * z)", "softplus(-z)"),
-            (".mean()", ".sum()"),
-            ("torch.nn.functional.softplus(-y * z)", "torch.log(1 + torch.exp(-y * z))"),
-        ],
-    },
     "own-engine": {
         "add": [
             ("lambda g: g * y.data", "lambda g: g * x.data"),
