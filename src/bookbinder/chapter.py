@@ -417,9 +417,7 @@ class _Scanner:
         if info == "python":
             return self._block(start, indent)
         rules = (("not-python", _PYTHON), ("shell", _SHELL), ("unknown", _UNKNOWN))
-        # The answer in a lab stands as ```py: what fills a blank of the reader's is no cell of the lab.
-        rule = next((rule for rule, pattern in rules if pattern.match(info)), "")
-        if rule and not (self.chapter.is_lab and info == "py"):
+        if rule := next((rule for rule, pattern in rules if pattern.match(info)), ""):
             self.fault(f"fence.{rule}", start + 1, info=info)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from test_lab_solutions import Player, code_cells
 
-from bookbinder import cache, labs, runner
+from bookbinder import cache, labs, reader, runner
 from bookbinder.chapter import load
 from bookbinder.check import check
 from conftest import ROOT
@@ -22,7 +22,14 @@ TITLE = "# %% [markdown]\n# # A lab\n\n"
 CONFIG = """site_name: Trial
 use_directory_urls: true
 theme: {name: material, font: false}
-markdown_extensions: [pymdownx.superfences, pymdownx.highlight, bookbinder.math, bookbinder.markdown]
+markdown_extensions:
+  - admonition
+  - attr_list
+  - pymdownx.details
+  - pymdownx.superfences
+  - pymdownx.highlight
+  - bookbinder.math
+  - bookbinder.markdown
 plugins: [JUPYTER, bookbinder]
 """
 JUPYTER = '{mkdocs-jupyter: {include: ["labs/*.py"], execute: true, allow_errors: true}}'
@@ -359,3 +366,22 @@ def test_a_lab_is_the_same_page_with_and_without_the_plugin_for_notebooks(own_ca
     code = next(cell for cell in notebook.cells if cell.cell_type == "code")
     assert ["image/svg+xml" in out.get("data", {}) for out in code.outputs] == [False, True]
     assert 'href="labs/a/"' in (tmp_path / "site/index.html").read_text(encoding="utf-8")
+
+
+def test_the_exercise_of_a_lab_stands_in_its_box(own_cache, tmp_path):
+    written(tmp_path, "").write_text(DRILL, encoding="utf-8")
+    html = build(tmp_path, "")
+    html = html[html.index("admonition exercise") :]
+    box = html[: html.index("a product stands in, and")]
+    shown = re.findall(r"book-role[^>]*>(.*?)<|<summary>(.*?)<|(doubled)\n?</pre>", box)
+    said = [next(filter(None, words)) for words in shown]
+    assert said == ["Given", "Your turn", "Check", "Hint", "Solution", "doubled"]
+    assert "<!-- exercise" not in html and "x / 2" not in html and "seen.append(x)" not in html
+
+
+def test_a_cell_of_a_lab_needs_the_program_above_it(tmp_path):
+    lab = written(tmp_path, "")
+    lab.write_text(DRILL, encoding="utf-8")
+    roles = [(block.exercise or ("", "cell"))[1] for block in load(lab).blocks]
+    assert roles == ["setup", "starter", "check", "solution", "stand-in", "cell"]
+    assert reader.chains(load(lab)) == [[], [0], [0, 1], [0, 1], [0, 1], [0, 1, 4]]
