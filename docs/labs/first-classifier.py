@@ -1,4 +1,7 @@
 # ---
+# title: Train your first classifier
+# description: You write the loss, its gradient, the descent and the batches, and sort real tumours into benign and malignant ones.
+# kind: excursion
 # jupyter:
 #   jupytext:
 #     text_representation:
@@ -11,12 +14,12 @@
 # ---
 
 # %% [markdown]
-# # Lab: train your first classifier
+# # Train your first classifier
 #
 # You write every part of a machine that learns to tell two classes apart: the loss, its gradient, the descent, the batches. You prove the gradient before you trust it, try the machine on two clouds of points, and then let it sort real tumours into benign and malignant ones that it has never seen.
 #
-# Seven blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that a closed box with the answer.
-# A blank that is not right yet says *not yet*, and something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
+# Seven blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that hints and a solution in closed boxes.
+# A check says *not yet* of an empty blank and *not right* of a wrong one. Then something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
 #
 # You need [Learning from data](../learning/learning-from-data.md) and the first half of [Losses and the first learning machines](../learning/losses.md), and about an hour.
 
@@ -29,22 +32,6 @@ from sklearn.preprocessing import StandardScaler
 
 from chainrule import plot
 from chainrule.torch import device
-
-
-yours = {}
-
-
-def check(test):
-    """Whether a test passes; a blank that is still empty stops nothing."""
-    try:
-        test()
-    except Exception as error:
-        print("not yet:", str(error) or type(error).__name__)
-        yours[test.__name__] = False
-    else:
-        print("right: the check passes")
-        yours[test.__name__] = True
-    return yours[test.__name__]
 
 
 def differences(f, x, h=1e-5):
@@ -114,10 +101,15 @@ picture(untrained, points, labels, "A border that nobody has trained")
 print(f"right: {right(untrained, points, labels):.3f} without training")
 
 # %% [markdown]
-# ## Blank 1: the logistic loss, and its slope
+# ## The logistic loss, and its slope
 #
 # The share of right answers has no slope to follow: turn the border by a hair, and almost always it stays what it was. So we make another number small, the mean of the **logistic loss** $\log(1 + e^{-s})$ of every margin.
-# Write the loss and its derivative with respect to $s$, both for whole arrays. Beware of a margin of −1000: `exp(1000)` is too large for a float and becomes infinite, but the loss is only 1000.
+#
+# !!! exercise "Blank 1 · The logistic loss, and its slope"
+#     Write the loss and its derivative with respect to $s$. Both take an array of margins and return an array of the same shape.
+#     Beware of a margin of −1000: `exp(1000)` is too large for a float and becomes infinite, but the loss is only 1000.
+#
+#     <!-- exercise: logistic starter -->
 
 
 # %%
@@ -131,55 +123,120 @@ def logistic_slope(s):
     return ...  # your turn
 
 
-def test_logistic():
-    s = np.linspace(-3, 3, 13)
-    assert logistic(s) is not ..., "the logistic loss is still empty"
-    assert logistic_slope(s) is not ..., "the slope is still empty"
-    wanted = np.log(1 + np.exp(-s))
-    assert np.allclose(logistic(s), wanted), "not log(1 + exp(-s))"
-    one = lambda s: logistic(s)[0]
-    wanted = [differences(one, s[[i]])[0] for i in range(len(s))]
-    assert np.allclose(logistic_slope(s), wanted, atol=1e-7), (
-        "the slope differs from what centred differences say"
-    )
-    far = np.array([-1000.0])
-    with np.errstate(over="ignore"):
-        far = logistic(far), logistic_slope(far)
-    assert np.allclose(far, [[1000.0], [-1.0]]), (
-        f"at the margin -1000 wanted 1000 and slope -1, got {far}"
-    )
+# %% [markdown]
+#     <!-- exercise: logistic check -->
 
-
-if not check(test_logistic):
-    print("PyTorch's loss and centred differences stand in")
-    log_sigmoid = torch.nn.functional.logsigmoid
-    logistic = lambda s: -log_sigmoid(torch.tensor(s)).numpy()
-    logistic_slope = lambda s: (
-        (logistic(s + 1e-5) - logistic(s - 1e-5)) / 2e-5
-    )
+# %%
+s = np.linspace(-3, 3, 13)
+wanted = np.log(1 + np.exp(-s))
+assert np.allclose(logistic(s), wanted), "the loss is not log(1 + exp(-s))"
+one = lambda s: logistic(s)[0]
+wanted = [differences(one, s[[i]])[0] for i in range(len(s))]
+assert np.allclose(logistic_slope(s), wanted, atol=1e-7), (
+    "the slope differs from what centred differences say"
+)
+far = np.array([-1000.0])
+with np.errstate(over="ignore", invalid="ignore"):
+    loss, slope = logistic(far), logistic_slope(far)
+said = "at the margin -1000"
+assert np.allclose(loss, 1000), f"{said} wanted the loss 1000, got {loss}"
+assert np.allclose(slope, -1), f"{said} wanted the slope -1, got {slope}"
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         The derivative is $-1 / (1 + e^{s})$.
 #
-#     The derivative is $-1 / (1 + e^{s})$. For the loss, look up `np.logaddexp(a, b)`: it gives $\log(e^a + e^b)$ without ever making the large number, and 1 is $e^0$.
+#     ??? tip "Hint 2"
+#         For the loss, look up `np.logaddexp(a, b)`: it gives $\log(e^a + e^b)$ without ever making the large number, and 1 is $e^0$.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: logistic solution -->
+#         ```python
+#         def logistic(s):
+#             return np.logaddexp(0, -s)
 #
-#     ```py
+#
+#         def logistic_slope(s):
+#             return -np.exp(-np.logaddexp(0, s))
+#         ```
+#
+#         The slope is $-1 / (1 + e^{s})$, written with the same trick.
+#
+#     <!-- exercise: logistic wrong: wanted the loss 1000
+#     def logistic(s):
+#         return np.log(1 + np.exp(-s))
+#
+#
+#     def logistic_slope(s):
+#         return -np.exp(-np.logaddexp(0, s))
+#     -->
+#
+#     <!-- exercise: logistic wrong: the slope differs
 #     def logistic(s):
 #         return np.logaddexp(0, -s)
 #
 #
 #     def logistic_slope(s):
-#         return -np.exp(-np.logaddexp(0, s))
-#     ```
+#         return -np.exp(-np.logaddexp(0, -s))
+#     -->
 #
-#     The slope is $-1 / (1 + e^{s})$, written with the same trick.
+#     <!-- exercise: logistic wrong: wanted the slope -1
+#     def logistic(s):
+#         return np.logaddexp(0, -s)
 #
-# ## Blank 2: the gradient
+#
+#     def logistic_slope(s):
+#         return -np.exp(-s) / (1 + np.exp(-s))
+#     -->
+#
+#     <!-- exercise: logistic wrong: the loss is not
+#     def logistic(s):
+#         return np.logaddexp(0, s)
+#
+#
+#     def logistic_slope(s):
+#         return np.exp(-np.logaddexp(0, -s))
+#     -->
+#
+#     <!-- exercise: logistic right: the large part taken out
+#     def logistic(s):
+#         return np.maximum(0, -s) + np.log1p(np.exp(-np.abs(s)))
+#
+#
+#     def logistic_slope(s):
+#         return -1 / (1 + np.exp(np.clip(s, -500, 500)))
+#     -->
+#
+#     <!-- exercise: logistic right: PyTorch's functions
+#     def logistic(s):
+#         return torch.nn.functional.softplus(torch.tensor(-s)).numpy()
+#
+#
+#     def logistic_slope(s):
+#         return -torch.sigmoid(torch.tensor(-s)).numpy()
+#     -->
+#
+# <!-- fold: PyTorch's loss, as long as the blank is empty -->
+# <!-- exercise: logistic stand-in -->
+
+# %%
+print("PyTorch's loss and centred differences stand in")
+log_sigmoid = torch.nn.functional.logsigmoid
+logistic = lambda s: -log_sigmoid(torch.tensor(s)).numpy()
+logistic_slope = lambda s: (
+    (logistic(s + 1e-5) - logistic(s - 1e-5)) / 2e-5
+)
+
+# %% [markdown]
+# ## The gradient
 #
 # What descends is the mean of the loss over all $n$ points, each at its margin $s = y\,(x \cdot w + b)$. By the chain rule a point contributes the slope of the loss at its margin, times how its margin moves with $w$ and with $b$.
-# Write the gradient for any loss: `slope` is the derivative of the loss, a function like the one above. Weights first, bias last, as in `theta`.
+#
+# !!! exercise "Blank 2 · The gradient"
+#     Write the gradient for any loss: `slope` is the derivative of the loss, a function like the one above.
+#     Return one array, weights first, bias last, as in `theta`.
+#
+#     <!-- exercise: gradient starter -->
 
 
 # %%
@@ -188,47 +245,99 @@ def gradient(theta, X, y, slope):
     return ...  # your turn
 
 
-def test_gradient():
-    rng = np.random.default_rng(0)
-    X, theta = rng.normal(size=(7, 3)), rng.normal(size=4)
-    y = np.array([1.0, -1, 1, 1, -1, -1, 1])
-    mine = gradient(theta, X, y, lambda s: 2 * (s - 1))
-    assert mine is not ..., "the gradient is still empty"
-    assert np.shape(mine) == (4,), (
-        f"wanted shape (4,), got {np.shape(mine)}"
+# %% [markdown]
+#     <!-- exercise: gradient check -->
+
+# %%
+rng = np.random.default_rng(0)
+X, theta = rng.normal(size=(7, 3)), rng.normal(size=4)
+y = np.array([1.0, -1, 1, 1, -1, -1, 1])
+mine = gradient(theta, X, y, lambda s: 2 * (s - 1))
+try:
+    mine = np.asarray(mine, dtype=float)
+except (TypeError, ValueError):
+    raise AssertionError("wanted one array of 4 numbers") from None
+assert mine.shape == (4,), f"wanted shape (4,), got {mine.shape}"
+square_loss = lambda theta: ((margins(theta, X, y) - 1) ** 2).mean()
+wanted = differences(square_loss, theta)
+summed = np.allclose(mine, 7 * wanted)
+assert not summed, "that is the sum over the points: wanted the mean"
+for i in range(4):
+    assert abs(mine[i] - wanted[i]) < 1e-7, (
+        f"entry {i}: you say {mine[i]:.6f}, "
+        f"differences say {wanted[i]:.6f}"
     )
-    square_loss = lambda theta: ((margins(theta, X, y) - 1) ** 2).mean()
-    wanted = differences(square_loss, theta)
-    for i in range(4):
-        assert abs(mine[i] - wanted[i]) < 1e-7, (
-            f"entry {i}: you say {mine[i]:.6f}, "
-            f"differences say {wanted[i]:.6f}"
-        )
+
+# %% [markdown]
+#     ??? tip "Hint 1"
+#         The margin moves with $w$ by $y x$ and with $b$ by $y$.
+#
+#     ??? tip "Hint 2"
+#         Compute `pull = slope(s) * y / n` once, an array of shape (n,); then the weights' part is a product of `pull` with `X`.
+#
+#     ??? success "Solution"
+#         <!-- exercise: gradient solution -->
+#         ```python
+#         def gradient(theta, X, y, slope):
+#             pull = slope(margins(theta, X, y)) * y / len(y)
+#             return np.append(pull @ X, pull.sum())
+#         ```
+#
+#     <!-- exercise: gradient wrong: the sum over the points
+#     def gradient(theta, X, y, slope):
+#         pull = slope(margins(theta, X, y)) * y
+#         return np.append(pull @ X, pull.sum())
+#     -->
+#
+#     <!-- exercise: gradient wrong: entry 3
+#     def gradient(theta, X, y, slope):
+#         pull = slope(margins(theta, X, y)) * y / len(y)
+#         return np.append(pull @ X, pull.mean())
+#     -->
+#
+#     <!-- exercise: gradient wrong: entry 0
+#     def gradient(theta, X, y, slope):
+#         pull = slope(margins(theta, X, y)) / len(y)
+#         return np.append(pull @ X, pull.sum())
+#     -->
+#
+#     <!-- exercise: gradient wrong: wanted one array
+#     def gradient(theta, X, y, slope):
+#         pull = slope(margins(theta, X, y)) * y / len(y)
+#         return pull @ X, pull.sum()
+#     -->
+#
+#     <!-- exercise: gradient right: a column of ones for the bias
+#     def gradient(theta, X, y, slope):
+#         columns = np.column_stack([X, np.ones(len(y))])
+#         return columns.T @ (slope(y * (columns @ theta)) * y) / len(y)
+#     -->
+#
+#     <!-- exercise: gradient right: point by point
+#     def gradient(theta, X, y, slope):
+#         total = np.zeros(len(theta))
+#         for point, label in zip(X, y):
+#             s = label * (point @ theta[:-1] + theta[-1])
+#             total[:-1] += slope(np.array([s]))[0] * label * point
+#             total[-1] += slope(np.array([s]))[0] * label
+#         return total / len(y)
+#     -->
+#
+# <!-- fold: PyTorch's backward, as long as the blank is empty -->
+# <!-- exercise: gradient stand-in -->
+
+# %%
+print("PyTorch's backward stands in")
 
 
-if not check(test_gradient):
-    print("PyTorch's backward stands in")
-
-    def gradient(theta, X, y, slope):
-        p = torch.tensor(theta, requires_grad=True)
-        s = margins(p, torch.tensor(X), torch.tensor(y))
-        s.backward(torch.tensor(slope(s.detach().numpy()) / len(y)))
-        return p.grad.numpy()
+def gradient(theta, X, y, slope):
+    p = torch.tensor(theta, requires_grad=True)
+    s = margins(p, torch.tensor(X), torch.tensor(y))
+    s.backward(torch.tensor(slope(s.detach().numpy()) / len(y)))
+    return p.grad.numpy()
 
 
 # %% [markdown]
-# ??? tip "Hint"
-#
-#     The margin moves with $w$ by $y x$ and with $b$ by $y$. Compute `pull = slope(s) * y / n` once, an array of shape (n,); then the weights' part is a product of `pull` with `X`.
-#
-# ??? success "Answer"
-#
-#     ```py
-#     def gradient(theta, X, y, slope):
-#         pull = slope(margins(theta, X, y)) * y / len(y)
-#         return np.append(pull @ X, pull.sum())
-#     ```
-#
 # The check used another loss than yours, the squared one, so it says nothing about blank 1. Here are both together, the gradient that will really be used, held against differences of the loss.
 
 # %%
@@ -240,9 +349,14 @@ for name, *pair in zip(("w₁", "w₂", "b"), by_rule, by_differences):
 assert np.allclose(by_rule, by_differences, atol=1e-7)
 
 # %% [markdown]
-# ## Blank 3: batch descent
+# ## Batch descent
 #
-# Begin somewhere, and go against the gradient of *all* points, step after step: each step takes `lr` times the gradient away from the parameters; `lr` is the step size, or learning rate. Return the whole path: a list of `steps + 1` arrays, the start among them.
+# Begin somewhere, and go against the gradient of *all* points, step after step: each step takes `lr` times the gradient away from the parameters; `lr` is the step size, or learning rate.
+#
+# !!! exercise "Blank 3 · Batch descent"
+#     Return the whole path: the array that you are given, and a new array of parameters after each step, `steps + 1` in all.
+#
+#     <!-- exercise: descend starter -->
 
 
 # %%
@@ -251,23 +365,104 @@ def descend(theta, X, y, slope, lr, steps):
     return ...  # your turn
 
 
-def test_descend():
-    X, y = np.array([[1.0], [2.0]]), np.array([-1.0, 1.0])
-    start = np.zeros(2)
-    square_slope = lambda s: 2 * (s - 1)
-    path = descend(start, X, y, square_slope, 0.1, 3)
-    assert path is not ..., "the descent is still empty"
-    assert len(path) == 4, f"wanted 4 points of the path, got {len(path)}"
-    assert not start.any(), (
-        "the start was changed: make a new array in each step"
-    )
-    wanted = np.array([[0, 0], [0.1, 0], [0.15, -0.03], [0.184, -0.069]])
-    assert np.allclose(path, wanted), (
-        f"wanted\n{wanted}, got\n{np.array(path)}"
-    )
+# %% [markdown]
+#     <!-- exercise: descend check -->
+
+# %%
+X, y = np.array([[1.0], [2.0]]), np.array([-1.0, 1.0])
+start = np.zeros(2)
+path = descend(start, X, y, lambda s: 2 * (s - 1), 0.1, 3)
+assert np.ndim(path) == 2, "wanted a list of arrays"
+assert len(path) == 4, f"wanted 4 points of the path, got {len(path)}"
+assert not start.any(), (
+    "the start was changed: make a new array in each step"
+)
+wanted = np.array([[0, 0], [0.1, 0], [0.15, -0.03], [0.184, -0.069]])
+assert not np.allclose(path[1], -wanted[1]), (
+    "uphill: a step goes against the gradient"
+)
+assert np.allclose(path, wanted), (
+    f"wanted\n{wanted}, got\n{np.array(path)}"
+)
+
+# %% [markdown]
+#     ??? tip "Hint 1"
+#         Inside the loop: `theta = theta - lr * gradient(...)`, and append it.
+#
+#     ??? tip "Hint 2"
+#         With `theta -= ...` you would change one array again and again, and the list would hold it many times.
+#
+#     ??? success "Solution"
+#         <!-- exercise: descend solution -->
+#         ```python
+#         def descend(theta, X, y, slope, lr, steps):
+#             path = [theta]
+#             for _ in range(steps):
+#                 theta = theta - lr * gradient(theta, X, y, slope)
+#                 path.append(theta)
+#             return path
+#         ```
+#
+#     <!-- exercise: descend wrong: uphill
+#     def descend(theta, X, y, slope, lr, steps):
+#         path = [theta]
+#         for _ in range(steps):
+#             theta = theta + lr * gradient(theta, X, y, slope)
+#             path.append(theta)
+#         return path
+#     -->
+#
+#     <!-- exercise: descend wrong: the start was changed
+#     def descend(theta, X, y, slope, lr, steps):
+#         path = [theta]
+#         for _ in range(steps):
+#             theta -= lr * gradient(theta, X, y, slope)
+#             path.append(theta)
+#         return path
+#     -->
+#
+#     <!-- exercise: descend wrong: wanted 4 points of the path
+#     def descend(theta, X, y, slope, lr, steps):
+#         path = []
+#         for _ in range(steps):
+#             theta = theta - lr * gradient(theta, X, y, slope)
+#             path.append(theta)
+#         return path
+#     -->
+#
+#     <!-- exercise: descend wrong: wanted a list
+#     def descend(theta, X, y, slope, lr, steps):
+#         for _ in range(steps):
+#             theta = theta - lr * gradient(theta, X, y, slope)
+#         return theta
+#     -->
+#
+#     <!-- exercise: descend right: in one array, row by row
+#     def descend(theta, X, y, slope, lr, steps):
+#         path = np.zeros((steps + 1, len(theta)))
+#         path[0] = theta
+#         for k in range(steps):
+#             path[k + 1] = path[k] - lr * gradient(path[k], X, y, slope)
+#         return path
+#     -->
+#
+#     <!-- exercise: descend right: by accumulate
+#     import itertools
+#
+#
+#     def descend(theta, X, y, slope, lr, steps):
+#         step = lambda theta, _: theta - lr * gradient(theta, X, y, slope)
+#         return list(itertools.accumulate(range(steps), step, initial=theta))
+#     -->
+#
+# <!-- fold: PyTorch's optimiser, as long as the blank is empty -->
+# <!-- exercise: descend stand-in -->
+
+# %%
+print("PyTorch's optimiser stands in")
 
 
-def descend_with_torch(theta, X, y, slope, lr, steps):
+def descend(theta, X, y, slope, lr, steps):
     path, p = [theta], torch.tensor(theta)
     optimizer = torch.optim.SGD([p], lr=lr)
     for _ in range(steps):
@@ -277,26 +472,7 @@ def descend_with_torch(theta, X, y, slope, lr, steps):
     return path
 
 
-if not check(test_descend):
-    print("PyTorch's optimiser stands in")
-    descend = descend_with_torch
-
 # %% [markdown]
-# ??? tip "Hint"
-#
-#     Inside the loop: `theta = theta - lr * gradient(...)`, and append it. With `theta -= ...` you would change one array again and again, and the list would hold it many times.
-#
-# ??? success "Answer"
-#
-#     ```py
-#     def descend(theta, X, y, slope, lr, steps):
-#         path = [theta]
-#         for _ in range(steps):
-#             theta = theta - lr * gradient(theta, X, y, slope)
-#             path.append(theta)
-#         return path
-#     ```
-#
 # Now train on the clouds. Look at the loss: where does it fall fastest? And at the field: did the border find its place?
 
 
@@ -333,10 +509,15 @@ assert right(path[-1], points, labels) > 0.94
 # %% [markdown]
 # The loss fell in every step, at first steeply. A few points stay on the wrong side, for the clouds overlap.
 #
-# ## Blank 4: mini-batches
+# ## Mini-batches
 #
-# With many points a step on all of them is dear. A step on a few costs little, and on average over random choices it goes the same way. Write one **epoch**: put the points in random order, cut them into batches of `size` (the last may be smaller), and make one step on each.
-# `rng.permutation(n)` gives a random order; a step is `descend(..., steps=1)[-1]`, or your own line.
+# With many points a step on all of them is dear. A step on a few costs little, and on average over random choices it goes the same way. One pass over all points, in batches, is an **epoch**.
+#
+# !!! exercise "Blank 4 · One epoch"
+#     Put the points in random order, cut them into batches of `size` (the last may be smaller), and make one step on each.
+#     `rng.permutation(n)` gives a random order; a step is `descend(..., steps=1)[-1]`, or your own line.
+#
+#     <!-- exercise: epoch starter -->
 
 
 # %%
@@ -345,62 +526,134 @@ def epoch(theta, X, y, slope, lr, size, rng):
     return ...  # your turn
 
 
-def test_epoch():
-    X, y, rng = np.eye(10), np.ones(10), np.random.default_rng(0)
-    y[::2] = -1.0
-    push = lambda s: -np.ones(len(s))
-    ends = [
-        epoch(np.zeros(11), X, y, push, 1.0, 4, rng) for _ in range(5)
-    ]
-    assert ends[0] is not ..., "the epoch is still empty"
-    moved = ends[0][:-1]
-    assert np.all(moved != 0), "a point was never used"
-    assert np.array_equal(np.sign(moved), y), (
-        "a point met another point's label: X and y need one order"
-    )
-    assert sorted(abs(moved).round(9)) == [0.25] * 8 + [0.5] * 2, (
-        "wanted each point once, in batches of 4, 4 and 2"
-    )
-    assert len({tuple(end) for end in ends}) > 1, (
-        "five epochs, and every time the same order"
-    )
-    X, y = np.zeros((2, 1)), np.ones(2)
-    end = epoch(np.zeros(2), X, y, lambda s: s - 1, 0.5, 1, rng)
-    assert np.isclose(end[1], 0.75), (
-        "the second batch must begin where the first has ended"
-    )
+# %% [markdown]
+#     <!-- exercise: epoch check -->
 
-
-if not check(test_epoch):
-    print("PyTorch's DataLoader stands in")
-
-    def epoch(theta, X, y, slope, lr, size, rng):
-        seed = torch.Generator().manual_seed(int(rng.integers(1000)))
-        loader = torch.utils.data.DataLoader
-        for rows in loader(
-            range(len(y)), size, shuffle=True, generator=seed
-        ):
-            rows = rows.numpy()
-            theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
-        return theta
-
+# %%
+X, y, rng = np.eye(10), np.ones(10), np.random.default_rng(0)
+y[::2] = -1.0
+push = lambda s: -np.ones(len(s))
+ends = [epoch(np.zeros(11), X, y, push, 1.0, 4, rng) for _ in range(5)]
+assert np.shape(ends) == (5, 11), "wanted the parameters, one array"
+unused = {int((end[:-1] == 0).sum()) for end in ends}
+assert unused != {2}, "the last batch is smaller, and must be used, too"
+assert unused == {0}, f"points were never used in an epoch: {unused}"
+moved = ends[0][:-1]
+assert np.array_equal(np.sign(moved), y), (
+    "a point met another point's label: X and y need one order"
+)
+assert sorted(abs(moved).round(9)) == [0.25] * 8 + [0.5] * 2, (
+    "wanted each point once, in batches of 4, 4 and 2"
+)
+assert len({tuple(end) for end in ends}) > 1, (
+    "five epochs, and every time the same order"
+)
+X, y = np.zeros((2, 1)), np.ones(2)
+end = epoch(np.zeros(2), X, y, lambda s: s - 1, 0.5, 1, rng)
+assert np.isclose(end[1], 0.75), (
+    "the second batch must begin where the first has ended"
+)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         Draw one order, and use it for `X` and for `y`.
 #
-#     `for k in range(0, len(y), size): rows = order[k : k + size]`. A slice that reaches beyond the end stops there.
+#     ??? tip "Hint 2"
+#         `for k in range(0, len(y), size): rows = order[k : k + size]`. A slice that reaches beyond the end stops there.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: epoch solution -->
+#         ```python
+#         def epoch(theta, X, y, slope, lr, size, rng):
+#             order = rng.permutation(len(y))
+#             for k in range(0, len(y), size):
+#                 rows = order[k : k + size]
+#                 theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+#             return theta
+#         ```
 #
-#     ```py
+#     <!-- exercise: epoch wrong: points were never used
 #     def epoch(theta, X, y, slope, lr, size, rng):
-#         order = rng.permutation(len(y))
+#         order = rng.integers(len(y), size=len(y))
 #         for k in range(0, len(y), size):
 #             rows = order[k : k + size]
 #             theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
 #         return theta
-#     ```
+#     -->
 #
+#     <!-- exercise: epoch wrong: every time the same order
+#     def epoch(theta, X, y, slope, lr, size, rng):
+#         order = np.arange(len(y))
+#         for k in range(0, len(y), size):
+#             rows = order[k : k + size]
+#             theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+#         return theta
+#     -->
+#
+#     <!-- exercise: epoch wrong: the last batch is smaller
+#     def epoch(theta, X, y, slope, lr, size, rng):
+#         order = rng.permutation(len(y))
+#         for k in range(0, len(y) - size + 1, size):
+#             rows = order[k : k + size]
+#             theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+#         return theta
+#     -->
+#
+#     <!-- exercise: epoch wrong: a point met another
+#     def epoch(theta, X, y, slope, lr, size, rng):
+#         order = rng.permutation(len(y))
+#         for k in range(0, len(y), size):
+#             rows = order[k : k + size]
+#             theta = theta - lr * gradient(theta, X[rows], y[k : k + size], slope)
+#         return theta
+#     -->
+#
+#     <!-- exercise: epoch wrong: the second batch must
+#     def epoch(theta, X, y, slope, lr, size, rng):
+#         order = rng.permutation(len(y))
+#         for k in range(0, len(y), size):
+#             rows = order[k : k + size]
+#             theta = theta - lr * gradient(0 * theta, X[rows], y[rows], slope)
+#         return theta
+#     -->
+#
+#     <!-- exercise: epoch right: the order split at once, and steps of descend
+#     def epoch(theta, X, y, slope, lr, size, rng):
+#         cuts = range(size, len(y), size)
+#         for rows in np.split(rng.permutation(len(y)), cuts):
+#             theta = descend(theta, X[rows], y[rows], slope, lr, 1)[-1]
+#         return theta
+#     -->
+#
+#     <!-- exercise: epoch right: a shuffled list, taken from its end
+#     def epoch(theta, X, y, slope, lr, size, rng):
+#         left = list(range(len(y)))
+#         rng.shuffle(left)
+#         while left:
+#             rows, left = left[:size], left[size:]
+#             theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+#         return theta
+#     -->
+#
+# <!-- fold: PyTorch's DataLoader, as long as the blank is empty -->
+# <!-- exercise: epoch stand-in -->
+
+# %%
+print("PyTorch's DataLoader stands in")
+
+
+def epoch(theta, X, y, slope, lr, size, rng):
+    seed = torch.Generator().manual_seed(int(rng.integers(1000)))
+    loader = torch.utils.data.DataLoader
+    for rows in loader(
+        range(len(y)), size, shuffle=True, generator=seed
+    ):
+        rows = rows.numpy()
+        theta = theta - lr * gradient(theta, X[rows], y[rows], slope)
+    return theta
+
+
+# %% [markdown]
 # Batch descent makes one step in an epoch, mini-batches of ten make twelve. With the same step size, compare where they are after the same number of epochs, that is, after looking at every point equally often.
 
 
@@ -424,10 +677,14 @@ chart(curves, "The same looks at the data", "epoch")
 assert curves["mini-batch"][-1] < curves["batch"][-1]
 
 # %% [markdown]
-# ## Blank 5: the hinge
+# ## The hinge
 #
 # The logistic loss is never satisfied: it pulls at every point, however right it is. The **hinge** loss, $\max(0, 1 - s)$, asks for a margin of 1 and then leaves the point alone.
-# Write it, and its slope. At $s = 1$ it has a kink and no derivative; there −1, 0 or anything between will do.
+#
+# !!! exercise "Blank 5 · The hinge"
+#     Write it, and its slope, both for an array of margins. At $s = 1$ it has a kink and no derivative; there −1, 0 or anything between will do.
+#
+#     <!-- exercise: hinge starter -->
 
 
 # %%
@@ -441,50 +698,103 @@ def hinge_slope(s):
     return ...  # your turn
 
 
-def test_hinge():
-    s = np.array([-2.0, 0.0, 0.9, 1.1, 5.0])
-    assert hinge(s) is not ..., "the hinge is still empty"
-    assert hinge_slope(s) is not ..., (
-        "the slope of the hinge is still empty"
-    )
-    wanted = np.array([3.0, 1.0, 0.1, 0.0, 0.0])
-    assert np.allclose(hinge(s), wanted), (
-        f"wanted {wanted}, got {hinge(s)}"
-    )
-    one = lambda s: hinge(s)[0]
-    wanted = [differences(one, s[[i]])[0] for i in range(len(s))]
-    assert np.allclose(hinge_slope(s), wanted), (
-        f"slopes: differences say {np.round(wanted, 6)}, "
-        f"you say {hinge_slope(s)}"
-    )
+# %% [markdown]
+#     <!-- exercise: hinge check -->
 
-
-if not check(test_hinge):
-    print("PyTorch's ranking loss and centred differences stand in")
-    ranking = torch.nn.functional.margin_ranking_loss
-
-    def hinge(s):
-        s, zero = torch.tensor(s), torch.zeros(len(s))
-        return ranking(s, zero, zero + 1, 1.0, reduction="none").numpy()
-
-    hinge_slope = lambda s: (hinge(s + 1e-5) - hinge(s - 1e-5)) / 2e-5
+# %%
+s = np.array([-2.0, 0.0, 0.9, 1.1, 5.0])
+wanted = np.array([3.0, 1.0, 0.1, 0.0, 0.0])
+try:
+    mine, slope = np.asarray(hinge(s)), np.asarray(hinge_slope(s))
+except ValueError:
+    raise AssertionError("it must take a whole array of margins") from None
+assert mine.shape == slope.shape == s.shape, "wanted an array like s"
+assert np.allclose(mine, wanted), f"the loss: wanted {wanted}, got {mine}"
+one = lambda s: hinge(s)[0]
+wanted = [differences(one, s[[i]])[0] for i in range(len(s))]
+assert np.allclose(slope, wanted), (
+    f"slopes: differences say {np.round(wanted, 6)}, you say {slope}"
+)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         `np.maximum` compares entry by entry.
 #
-#     `np.maximum` compares entry by entry. `s < 1` is an array of True and False, and becomes numbers when it is multiplied.
+#     ??? tip "Hint 2"
+#         `s < 1` is an array of True and False, and becomes numbers when it is multiplied.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: hinge solution -->
+#         ```python
+#         def hinge(s):
+#             return np.maximum(0, 1 - s)
 #
-#     ```py
+#
+#         def hinge_slope(s):
+#             return -1.0 * (s < 1)
+#         ```
+#
+#     <!-- exercise: hinge wrong: the loss: wanted
+#     def hinge(s):
+#         return np.maximum(0, -s)
+#
+#
+#     def hinge_slope(s):
+#         return -1.0 * (s < 1)
+#     -->
+#
+#     <!-- exercise: hinge wrong: slopes: differences say
 #     def hinge(s):
 #         return np.maximum(0, 1 - s)
 #
 #
 #     def hinge_slope(s):
-#         return -1.0 * (s < 1)
-#     ```
+#         return 1.0 * (s < 1)
+#     -->
 #
+#     <!-- exercise: hinge wrong: a whole array
+#     def hinge(s):
+#         return max(0, 1 - s)
+#
+#
+#     def hinge_slope(s):
+#         return -1.0 if s < 1 else 0.0
+#     -->
+#
+#     <!-- exercise: hinge right: by np.where
+#     def hinge(s):
+#         return np.where(s < 1, 1 - s, 0)
+#
+#
+#     def hinge_slope(s):
+#         return np.where(s <= 1, -1, 0)
+#     -->
+#
+#     <!-- exercise: hinge right: half the sum with the absolute value
+#     def hinge(s):
+#         return (1 - s + abs(1 - s)) / 2
+#
+#
+#     def hinge_slope(s):
+#         return (np.sign(s - 1) - 1) / 2
+#     -->
+#
+# <!-- fold: PyTorch's ranking loss, as long as the blank is empty -->
+# <!-- exercise: hinge stand-in -->
+
+# %%
+print("PyTorch's ranking loss and centred differences stand in")
+ranking = torch.nn.functional.margin_ranking_loss
+
+
+def hinge(s):
+    s, zero = torch.tensor(s), torch.zeros(len(s))
+    return ranking(s, zero, zero + 1, 1.0, reduction="none").numpy()
+
+
+hinge_slope = lambda s: (hinge(s + 1e-5) - hinge(s - 1e-5)) / 2e-5
+
+# %% [markdown]
 # Train with both losses from the same start. Which share is right, and how many points still pull at the border in the end?
 
 # %%
@@ -531,10 +841,15 @@ smallest, largest = cells.std(axis=0).min(), cells.std(axis=0).max()
 print(f"deviations of the measurements: {smallest:.4f} to {largest:.0f}")
 
 # %% [markdown]
-# ## Blank 6: one scale for all
+# ## One scale for all
 #
 # Some measurements vary by hundreds and others by thousandths. For descent that is a ravine: a step that is right for one weight is wrong for the other. So bring every column to mean 0 and standard deviation 1.
-# But the rows held out must stay unseen, and a mean tells something about every row it was taken of. Which rows may the means and the deviations come from?
+#
+# !!! exercise "Blank 6 · One scale for all"
+#     Return both arrays with their columns on one scale.
+#     The rows held out must stay unseen, and a mean tells something about every row it was taken of. Which rows may the means and the deviations come from?
+#
+#     <!-- exercise: standardise starter -->
 
 
 # %%
@@ -543,43 +858,86 @@ def standardise(train, test):
     return ..., ...  # your turn
 
 
-def test_standardise():
-    rng = np.random.default_rng(0)
-    train = rng.normal(5, [1, 100], (50, 2))
-    mine, other = standardise(train, train[:3] + 7)
-    assert mine is not ..., "the scale is still empty"
-    assert np.allclose(mine.mean(axis=0), 0), (
-        "training columns: wanted mean 0"
-    )
-    assert np.allclose(mine.std(axis=0), 1), (
-        "training columns: wanted deviation 1, as np.std computes it"
-    )
-    assert np.allclose(other - mine[:3], 7 / train.std(axis=0)), (
-        "the rows held out must be scaled by what the training rows say"
-    )
+# %% [markdown]
+#     <!-- exercise: standardise check -->
+
+# %%
+rng = np.random.default_rng(0)
+train = rng.normal(5, [1, 100], (50, 2))
+mine, other = standardise(train, train[:3] + 7)
+assert np.allclose(mine.mean(axis=0), 0), (
+    "training columns: wanted mean 0"
+)
+assert np.allclose(mine.std(axis=0), 1), (
+    "training columns: wanted deviation 1, as np.std computes it"
+)
+assert np.allclose(other - mine[:3], 7 / train.std(axis=0)), (
+    "the rows held out must be scaled by what the training rows say"
+)
+
+# %% [markdown]
+#     ??? tip "Hint 1"
+#         Two arrays, one mean, one deviation: those of `train`.
+#
+#     ??? tip "Hint 2"
+#         One mean for each column: `axis=0`.
+#
+#     ??? success "Solution"
+#         <!-- exercise: standardise solution -->
+#         ```python
+#         def standardise(train, test):
+#             mean, deviation = train.mean(axis=0), train.std(axis=0)
+#             return (train - mean) / deviation, (test - mean) / deviation
+#         ```
+#
+#     <!-- exercise: standardise wrong: the rows held out must
+#     def standardise(train, test):
+#         own = lambda X: (X - X.mean(axis=0)) / X.std(axis=0)
+#         return own(train), own(test)
+#     -->
+#
+#     <!-- exercise: standardise wrong: wanted deviation 1
+#     def standardise(train, test):
+#         mean, deviation = train.mean(axis=0), train.var(axis=0)
+#         return (train - mean) / deviation, (test - mean) / deviation
+#     -->
+#
+#     <!-- exercise: standardise wrong: wanted mean 0
+#     def standardise(train, test):
+#         mean, deviation = train.mean(), train.std(axis=0)
+#         return (train - mean) / deviation, (test - mean) / deviation
+#     -->
+#
+#     <!-- exercise: standardise right: scikit-learn's scaler
+#     def standardise(train, test):
+#         scaler = StandardScaler()
+#         return scaler.fit_transform(train), scaler.transform(test)
+#     -->
+#
+#     <!-- exercise: standardise right: column by column
+#     def standardise(train, test):
+#         new = np.empty(train.shape), np.empty(test.shape)
+#         for k, column in enumerate(train.T):
+#             mean = column.sum() / len(column)
+#             deviation = (((column - mean) ** 2).sum() / len(column)) ** 0.5
+#             for out, rows in zip(new, (train, test)):
+#                 out[:, k] = (rows[:, k] - mean) / deviation
+#         return new
+#     -->
+#
+# <!-- fold: scikit-learn's scaler, as long as the blank is empty -->
+# <!-- exercise: standardise stand-in -->
+
+# %%
+print("scikit-learn's scaler stands in")
 
 
-if not check(test_standardise):
-    print("scikit-learn's scaler stands in")
-
-    def standardise(train, test):
-        scaler = StandardScaler().fit(train)
-        return scaler.transform(train), scaler.transform(test)
+def standardise(train, test):
+    scaler = StandardScaler().fit(train)
+    return scaler.transform(train), scaler.transform(test)
 
 
 # %% [markdown]
-# ??? tip "Hint"
-#
-#     Two arrays, one mean, one deviation: those of `train`, both with `axis=0`.
-#
-# ??? success "Answer"
-#
-#     ```py
-#     def standardise(train, test):
-#         mean, deviation = train.mean(axis=0), train.std(axis=0)
-#         return (train - mean) / deviation, (test - mean) / deviation
-#     ```
-#
 # Everything is ready: the same functions, with 31 parameters in the place of 3. Look at the score on the tumours held out, and at the malignant ones among them that were missed.
 
 # %%
@@ -641,9 +999,14 @@ chart(curves, "One knob: the step size", "epoch")
 # %% [markdown]
 # If you now took the step size with the best score held out, that score would no longer be honest: the rows would have helped to choose. A third part of the data, for choosing, mends that.
 #
-# ## Blank 7: the same in PyTorch
+# ## The same in PyTorch
 #
-# PyTorch derives the gradient by itself, so of all your blanks only the loss is left. Write the mean logistic loss of scores `z` and labels `y`, with operations of PyTorch.
+# PyTorch derives the gradient by itself, so of all your blanks only the loss is left.
+#
+# !!! exercise "Blank 7 · The loss in PyTorch"
+#     Write the mean logistic loss of scores `z` and labels `y`, both tensors of shape (n,), with operations of PyTorch.
+#
+#     <!-- exercise: torch-loss starter -->
 
 
 # %%
@@ -652,40 +1015,85 @@ def torch_loss(z, y):
     return ...  # your turn
 
 
-def test_torch_loss():
-    z = torch.tensor([2.0, -1.0, -200.0], requires_grad=True)
-    y = torch.tensor([1.0, 1.0, 1.0])
-    mine = torch_loss(z, y)
-    assert mine is not ..., "the loss for PyTorch is still empty"
-    assert mine.shape == (), (
-        f"wanted one number, got shape {tuple(mine.shape)}"
-    )
-    wanted = np.logaddexp(0, [-2.0, 1.0, 200.0]).mean()
-    assert abs(mine.item() - wanted) < 1e-4, (
-        f"wanted {wanted:.4f}, got {mine.item():.4f}"
-    )
-    mine.backward()
-    assert z.grad.isfinite().all(), "the gradient overflows"
-    flipped = torch_loss(-z.detach(), -y).item()
-    assert abs(flipped - wanted) < 1e-4, "label -1 wants a negative score"
+# %% [markdown]
+#     <!-- exercise: torch-loss check -->
 
-
-if not check(test_torch_loss):
-    print("PyTorch's own soft_margin_loss stands in")
-    torch_loss = torch.nn.functional.soft_margin_loss
+# %%
+z = torch.tensor([2.0, -1.0, -200.0], requires_grad=True)
+y = torch.tensor([1.0, 1.0, 1.0])
+mine = torch_loss(z, y)
+assert isinstance(mine, torch.Tensor), "wanted a tensor"
+assert mine.shape == (), (
+    f"wanted one number, got shape {tuple(mine.shape)}"
+)
+wanted = np.logaddexp(0, [-2.0, 1.0, 200.0]).mean()
+got = mine.item()
+assert abs(got - 3 * wanted) > 1e-3, "that is the sum: wanted the mean"
+assert np.isfinite(got), "the loss overflows at the margin -200"
+assert abs(got - wanted) < 1e-4, f"wanted {wanted:.4f}, got {got:.4f}"
+mine.backward()
+assert z.grad.isfinite().all(), "the gradient overflows"
+flipped = torch_loss(-z.detach(), -y).item()
+assert abs(flipped - wanted) < 1e-4, "label -1 wants a negative score"
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         The margin of a point is $y z$, and the loss $\log(1 + e^{-yz})$.
 #
-#     `torch.nn.functional.softplus(t)` is $\log(1 + e^t)$, and safe for large numbers.
+#     ??? tip "Hint 2"
+#         `torch.nn.functional.softplus(t)` is $\log(1 + e^t)$, and safe for large numbers.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: torch-loss solution -->
+#         ```python
+#         def torch_loss(z, y):
+#             return torch.nn.functional.softplus(-y * z).mean()
+#         ```
 #
-#     ```py
+#     <!-- exercise: torch-loss wrong: label -1 wants
 #     def torch_loss(z, y):
-#         return torch.nn.functional.softplus(-y * z).mean()
-#     ```
+#         return torch.nn.functional.softplus(-z).mean()
+#     -->
 #
+#     <!-- exercise: torch-loss wrong: that is the sum
+#     def torch_loss(z, y):
+#         return torch.nn.functional.softplus(-y * z).sum()
+#     -->
+#
+#     <!-- exercise: torch-loss wrong: the loss overflows
+#     def torch_loss(z, y):
+#         return torch.log(1 + torch.exp(-y * z)).mean()
+#     -->
+#
+#     <!-- exercise: torch-loss wrong: wanted one number
+#     def torch_loss(z, y):
+#         return torch.nn.functional.softplus(-y * z)
+#     -->
+#
+#     <!-- exercise: torch-loss right: with logaddexp, as in NumPy
+#     def torch_loss(z, y):
+#         return torch.logaddexp(torch.zeros_like(z), -y * z).mean()
+#     -->
+#
+#     <!-- exercise: torch-loss right: minus the logarithm of the sigmoid
+#     def torch_loss(z, y):
+#         return -torch.nn.functional.logsigmoid(y * z).mean()
+#     -->
+#
+#     <!-- exercise: torch-loss right: the binary cross-entropy of labels 0 and 1
+#     def torch_loss(z, y):
+#         entropy = torch.nn.functional.binary_cross_entropy_with_logits
+#         return entropy(z, (y + 1) / 2)
+#     -->
+#
+# <!-- fold: PyTorch's own loss, as long as the blank is empty -->
+# <!-- exercise: torch-loss stand-in -->
+
+# %%
+print("PyTorch's own soft_margin_loss stands in")
+torch_loss = torch.nn.functional.soft_margin_loss
+
+# %% [markdown]
 # Now both machines make a hundred steps of batch descent, yours here and PyTorch's on the best device this machine has. In float64 the parameters have to agree to nine digits after the point; a device without float64 is allowed four.
 
 # %%
@@ -717,7 +1125,6 @@ print(f"{right(theirs, X_held, y_held):.3f}, here", end=" ")
 print(f"{right(mine, X_held, y_held):.3f}")
 assert gap < (1e-9 if dtype == torch.float64 else 1e-4), gap
 print("the parameters of both agree")
-print(f"{sum(yours.values())} of {len(yours)} blanks are yours")
 
 # %% [markdown]
 # ## Where to go on

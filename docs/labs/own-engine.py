@@ -1,4 +1,7 @@
 # ---
+# title: Write your own engine
+# description: You write a machine that differentiates any program, rule by rule with a proof, and it learns to read handwritten digits.
+# kind: excursion
 # jupyter:
 #   jupytext:
 #     text_representation:
@@ -11,12 +14,12 @@
 # ---
 
 # %% [markdown]
-# # Lab: write your own engine
+# # Write your own engine
 #
 # You write a machine that differentiates whatever program you run on it: first for single numbers, then for arrays, each rule with a proof. At the end it trains a network that reads handwritten digits, and its gradients are held against PyTorch's.
 #
-# Nine blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that a closed box with the answer.
-# A blank that is not right yet says *not yet*, and something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
+# Nine blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that hints and a solution in closed boxes.
+# A check says *not yet* of an empty blank and *not right* of a wrong one. Then something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
 #
 # You need [Backpropagation, layer by layer](../networks/backpropagation.md), and an hour to an hour and a half. [An autograd engine](../networks/engine.md) builds a larger machine of the same kind; read it afterwards, or first if you would rather see one before you build one.
 
@@ -30,23 +33,6 @@ from sklearn.datasets import load_digits
 
 from chainrule import plot
 from chainrule.torch import device
-
-
-yours = {}
-
-
-def check(test):
-    """Whether a test passes; a blank that is still empty stops nothing."""
-    try:
-        test()
-    except Exception as error:
-        print("not yet:", str(error) or type(error).__name__)
-        yours[test.__name__] = False
-    else:
-        print("right: the check passes")
-        yours[test.__name__] = True
-    return yours[test.__name__]
-
 
 # %% [markdown]
 # ## A value that remembers
@@ -71,47 +57,65 @@ assert parent is x and pull(1.0) == 6.0
 
 # %% [markdown]
 # Every rule that you write will be held against NumPy for its value and against centred differences for its pulls. `check_rule` weighs the result with random numbers `G`, sends `G` into every pull, and moves every entry of every input. It serves for numbers and, later, for arrays.
-# `borrow` makes a rule of a function of PyTorch; that is what stands in for a blank of yours.
-
+#
+# <!-- fold: check_rule, the judge of every rule -->
 
 # %%
-def check_rule(rule, kind, like, *inputs, h=1e-5):
+def check_rule(rule, kind, like, *inputs):
     """Hold a rule against NumPy and its pulls against differences."""
-    nodes = [kind(np.array(x, float)) for x in inputs]
+    nodes, name = [kind(np.array(x, float)) for x in inputs], rule.__name__
     out = rule(*nodes)
-    assert isinstance(out, kind), f"{rule.__name__} is still empty"
+    assert isinstance(out, kind), f"{name}: wanted a {kind.__name__}"
     value = like(*(node.data for node in nodes))
-    assert np.shape(out.data) == np.shape(value), (
-        f"wanted shape {np.shape(value)}, got {np.shape(out.data)}"
-    )
+    shapes = np.shape(value), np.shape(out.data)
+    assert shapes[0] == shapes[1], "wanted shape {}, got {}".format(*shapes)
     assert np.allclose(out.data, value), (
-        f"wanted the value {value}, got {out.data}"
+        f"{name}: wanted the value {value}, got {out.data}"
     )
-    parents = [parent for parent, _ in out.parents]
-    assert parents == nodes, (
-        "wanted one parent for each input, in their order"
+    assert [parent for parent, _ in out.parents] == nodes, (
+        f"{name}: wanted one parent for each input, in their order"
     )
-    rng = np.random.default_rng(0)
-    G = rng.normal(size=np.shape(out.data))
+    G = np.random.default_rng(0).normal(size=np.shape(out.data))
     for k, (node, (_, pull)) in enumerate(zip(nodes, out.parents)):
-        got = pull(G)
-        assert got is not ..., f"{rule.__name__}: a pull is still empty"
-        assert np.shape(got) == np.shape(node.data), (
-            f"input {k} has shape {np.shape(node.data)}, "
-            f"its pull {np.shape(got)}"
+        try:
+            got, double = np.asarray(pull(G)), np.asarray(pull(2 * G))
+        except (TypeError, ValueError) as error:
+            said = f"{name}: the pull of input {k} raises: {error}"
+            raise AssertionError(said) from None
+        assert got.shape == node.data.shape, (
+            f"{name}: input {k} has shape {node.data.shape}, "
+            f"its pull {got.shape}"
         )
-        for at in np.ndindex(np.shape(node.data)):
-            ends, kept = [], node.data[at]
-            for node.data[at] in (kept + h, kept - h):
-                ends.append((G * rule(*nodes).data).sum())
-            node.data[at] = kept
-            wanted = (ends[0] - ends[1]) / (2 * h)
-            assert abs(np.asarray(got)[at] - wanted) < 1e-7, (
-                f"input {k} at {at}: pull says {np.asarray(got)[at]:.6f}, "
-                f"differences say {wanted:.6f}"
+        assert np.allclose(double, 2 * got), (
+            f"{name}: twice the gradient must give input {k} twice as much"
+        )
+        wanted = slopes(lambda: (G * rule(*nodes).data).sum(), node)
+        for at in np.ndindex(got.shape):
+            assert abs(got[at] - wanted[at]) < 1e-7, (
+                f"{name}: input {k} at {at}: pull says {got[at]:.6f}, "
+                f"differences say {wanted[at]:.6f}"
             )
 
 
+def slopes(f, node, h=1e-5):
+    """How f() moves with each entry of a node, by centred differences."""
+    found = np.zeros(node.data.shape)
+    for at in np.ndindex(node.data.shape):
+        kept, ends = node.data[at], []
+        for moved in (kept + h, kept - h):
+            node.data[at] = moved
+            ends.append(f())
+        node.data[at] = kept
+        found[at] = (ends[0] - ends[1]) / (2 * h)
+    return found
+
+
+# %% [markdown]
+# `borrow` makes a rule of a function of PyTorch; that is what stands in for a blank of yours.
+#
+# <!-- fold: borrow, which makes a rule of a function of PyTorch -->
+
+# %%
 def borrow(op, kind):
     """A rule that asks PyTorch."""
 
@@ -142,9 +146,14 @@ check_rule(borrow(torch.mul, Value), Value, np.multiply, 2.0, -3.0)
 print("PyTorch's product passes")
 
 # %% [markdown]
-# ## Blank 1: plus and times
+# ## Plus and times
 #
-# Both are *joins*: two values meet. Return the result with its two parents, and for each the pull: what it gets when the gradient `g` arrives at the result.
+# Both are *joins*: two values meet.
+#
+# !!! exercise "Blank 1 · Plus and times"
+#     Return the result with its two parents, and for each the pull: what it gets when the gradient `g` arrives at the result.
+#
+#     <!-- exercise: join starter -->
 
 
 # %%
@@ -158,36 +167,103 @@ def mul(x, y):
     return ...  # your turn
 
 
-def test_add_and_mul():
-    check_rule(add, Value, np.add, 2.0, -3.0)
-    check_rule(mul, Value, np.multiply, 2.0, -3.0)
+# %% [markdown]
+#     <!-- exercise: join check -->
 
-
-if not check(test_add_and_mul):
-    print("PyTorch's rules stand in")
-    add, mul = borrow(torch.add, Value), borrow(torch.mul, Value)
+# %%
+check_rule(add, Value, np.add, 2.0, -3.0)
+check_rule(mul, Value, np.multiply, 2.0, -3.0)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         On paper: if $x$ moves by a little, $x + y$ moves by the same, and $x y$ by $y$ times as much.
 #
-#     On paper: if $x$ moves by a little, $x + y$ moves by the same, and $x y$ by $y$ times as much. A pull is a `lambda g: ...`, as in the square above.
+#     ??? tip "Hint 2"
+#         A pull is a `lambda g: ...`, as in the square above.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: join solution -->
+#         ```python
+#         def add(x, y):
+#             pulls = [(x, lambda g: g), (y, lambda g: g)]
+#             return Value(x.data + y.data, pulls)
 #
-#     ```py
+#
+#         def mul(x, y):
+#             pulls = [(x, lambda g: g * y.data), (y, lambda g: g * x.data)]
+#             return Value(x.data * y.data, pulls)
+#         ```
+#
+#     <!-- exercise: join wrong: mul: input 0 at
 #     def add(x, y):
 #         pulls = [(x, lambda g: g), (y, lambda g: g)]
 #         return Value(x.data + y.data, pulls)
 #
 #
 #     def mul(x, y):
+#         pulls = [(x, lambda g: g * x.data), (y, lambda g: g * x.data)]
+#         return Value(x.data * y.data, pulls)
+#     -->
+#
+#     <!-- exercise: join wrong: add: input 1 at
+#     def add(x, y):
+#         pulls = [(x, lambda g: g), (y, lambda g: -g)]
+#         return Value(x.data + y.data, pulls)
+#
+#
+#     def mul(x, y):
 #         pulls = [(x, lambda g: g * y.data), (y, lambda g: g * x.data)]
 #         return Value(x.data * y.data, pulls)
-#     ```
+#     -->
 #
-# ## Blank 2: tanh
+#     <!-- exercise: join wrong: wanted one parent for each
+#     def add(x, y):
+#         return Value(x.data + y.data, [(x, lambda g: g)])
 #
-# The slope of $\tanh x$ is $1 - \tanh^2 x$, so the result that you have computed is all that the way back needs. `np.tanh` computes it.
+#
+#     def mul(x, y):
+#         return Value(x.data * y.data, [(x, lambda g: g * y.data)])
+#     -->
+#
+#     <!-- exercise: join wrong: add: wanted a Value
+#     def add(x, y):
+#         return x.data + y.data
+#
+#
+#     def mul(x, y):
+#         return x.data * y.data
+#     -->
+#
+#     <!-- exercise: join right: one function for both, given the slopes
+#     def join(out, *pairs):
+#         times = lambda slope: lambda g: slope * g
+#         return Value(out, [(x, times(slope)) for x, slope in pairs])
+#
+#
+#     def add(x, y):
+#         return join(x.data + y.data, (x, 1.0), (y, 1.0))
+#
+#
+#     def mul(x, y):
+#         return join(x.data * y.data, (x, y.data), (y, x.data))
+#     -->
+#
+# <!-- fold: PyTorch's rules, as long as the blank is empty -->
+# <!-- exercise: join stand-in -->
+
+# %%
+print("PyTorch's rules stand in")
+add, mul = borrow(torch.add, Value), borrow(torch.mul, Value)
+
+# %% [markdown]
+# ## tanh
+#
+# The slope of $\tanh x$ is $1 - \tanh^2 x$, so the result that you have computed is all that the way back needs.
+#
+# !!! exercise "Blank 2 · tanh"
+#     Write the rule. `np.tanh` computes the value.
+#
+#     <!-- exercise: tanh starter -->
 
 
 # %%
@@ -196,32 +272,60 @@ def tanh(x):
     return ...  # your turn
 
 
-def test_tanh():
-    for x in (-2.0, 0.1, 0.7):
-        check_rule(tanh, Value, np.tanh, x)
+# %% [markdown]
+#     <!-- exercise: tanh check -->
 
-
-if not check(test_tanh):
-    print("PyTorch's rule stands in")
-    tanh = borrow(torch.tanh, Value)
+# %%
+for x in (-2.0, 0.1, 0.7):
+    check_rule(tanh, Value, np.tanh, x)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint"
+#         Keep `out = np.tanh(x.data)` and use it twice.
 #
-#     Keep `out = np.tanh(x.data)` and use it twice.
+#     ??? success "Solution"
+#         <!-- exercise: tanh solution -->
+#         ```python
+#         def tanh(x):
+#             out = np.tanh(x.data)
+#             return Value(out, [(x, lambda g: g * (1 - out**2))])
+#         ```
 #
-# ??? success "Answer"
+#     <!-- exercise: tanh wrong: tanh: input 0 at
+#     def tanh(x):
+#         return Value(np.tanh(x.data), [(x, lambda g: g * (1 - x.data**2))])
+#     -->
 #
-#     ```py
+#     <!-- exercise: tanh wrong: twice the gradient
 #     def tanh(x):
 #         out = np.tanh(x.data)
-#         return Value(out, [(x, lambda g: g * (1 - out**2))])
-#     ```
+#         return Value(out, [(x, lambda g: 1 - out**2)])
+#     -->
 #
-# ## Blank 3: the order
+#     <!-- exercise: tanh right: with exponentials
+#     def tanh(x):
+#         up, down = np.exp(x.data), np.exp(-x.data)
+#         slope = 4 / (up + down) ** 2
+#         return Value((up - down) / (up + down), [(x, lambda g: slope * g)])
+#     -->
+#
+# <!-- fold: PyTorch's rule, as long as the blank is empty -->
+# <!-- exercise: tanh stand-in -->
+
+# %%
+print("PyTorch's rule stands in")
+tanh = borrow(torch.tanh, Value)
+
+# %% [markdown]
+# ## The order
 #
 # Values and parents form a graph. On the way back a value may pass its gradient on only when all of it has arrived, that is, after everything that was computed from it. So we need a list of all values in which **each stands behind its parents**, once; going through it from the end is the way back.
-# That is a *topological order*. Write it so that it survives a chain of twenty thousand values: Python gives up on functions that call themselves that deep, so keep a list of places to visit yourself.
+# That is a *topological order*.
+#
+# !!! exercise "Blank 3 · The order"
+#     Return the list. It must survive a chain of twenty thousand values: Python gives up on functions that call themselves that deep, so keep a list of places to visit yourself.
+#
+#     <!-- exercise: order starter -->
 
 
 # %%
@@ -230,48 +334,98 @@ def order(root):
     return ...  # your turn
 
 
-def test_order():
-    a, b = Value(1.0), Value(2.0)
-    c = Value(3.0, [(a, None), (b, None)])
-    d = Value(4.0, [(c, None), (a, None)])
-    e = Value(5.0, [(a, None), (d, None), (c, None)])
-    found = order(e)
-    assert found is not ..., "the order is still empty"
-    assert len(found) == len(set(found)), "a value stands there twice"
-    assert set(found) == {a, b, c, d, e}, "a value is missing"
-    for value in found:
-        for parent, _ in value.parents:
-            assert found.index(parent) < found.index(value), (
-                "a value stands before one of its parents"
-            )
-    chain = Value(0.0)
-    for _ in range(20_000):
-        chain = Value(0.0, [(chain, None)])
-    assert len(order(chain)) == 20_001, "a value of the chain is missing"
+# %% [markdown]
+#     <!-- exercise: order check -->
 
-
-def order_of_library(root):
-    graph, todo = {}, [root]
-    while todo:
-        value = todo.pop()
-        if value not in graph:
-            graph[value] = [parent for parent, _ in value.parents]
-            todo += graph[value]
-    return list(TopologicalSorter(graph).static_order())
-
-
-if not check(test_order):
-    print("the standard library's sorter stands in")
-    order = order_of_library
+# %%
+a, b = Value(1.0), Value(2.0)
+c = Value(3.0, [(a, None), (b, None)])
+d = Value(4.0, [(c, None), (a, None)])
+e = Value(5.0, [(a, None), (d, None), (c, None)])
+found = list(order(e))
+assert len(found) == len(set(found)), "a value stands there twice"
+assert set(found) == {a, b, c, d, e}, "a value is missing"
+for value in found:
+    for parent, _ in value.parents:
+        assert found.index(parent) < found.index(value), (
+            "a value stands before one of its parents"
+        )
+chain = Value(0.0)
+for _ in range(20_000):
+    chain = Value(0.0, [(chain, None)])
+try:
+    length = len(list(order(chain)))
+except RecursionError:
+    said = "the chain is too deep for a function that calls itself"
+    raise AssertionError(said) from None
+assert length == 20_001, "a value of the chain is missing"
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         Let the stack hold pairs `(value, finished)`. A set keeps you from visiting twice.
 #
-#     Let the stack hold pairs `(value, finished)`. When a value comes off for the first time, put it back with `True` and its parents on top of it; when it comes off again, all its parents have been written down, and it is its turn. A set keeps you from visiting twice.
+#     ??? tip "Hint 2"
+#         When a value comes off for the first time, put it back with `True` and its parents on top of it; when it comes off again, all its parents have been written down, and it is its turn.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: order solution -->
+#         ```python
+#         def order(root):
+#             found, seen, stack = [], set(), [(root, False)]
+#             while stack:
+#                 value, finished = stack.pop()
+#                 if finished:
+#                     found.append(value)
+#                 elif value not in seen:
+#                     seen.add(value)
+#                     stack.append((value, True))
+#                     stack += [(parent, False) for parent, _ in value.parents]
+#             return found
+#         ```
 #
-#     ```py
+#     <!-- exercise: order wrong: a value stands before
+#     def order(root):
+#         found, seen, stack = [], set(), [(root, False)]
+#         while stack:
+#             value, finished = stack.pop()
+#             if finished:
+#                 found.append(value)
+#             elif value not in seen:
+#                 seen.add(value)
+#                 found.append(value)
+#                 stack += [(parent, False) for parent, _ in value.parents]
+#         return found
+#     -->
+#
+#     <!-- exercise: order wrong: a value stands there twice
+#     def order(root):
+#         found, seen, stack = [], set(), [(root, False)]
+#         while stack:
+#             value, finished = stack.pop()
+#             if finished:
+#                 found.append(value)
+#             elif value not in seen:
+#                 stack.append((value, True))
+#                 stack += [(parent, False) for parent, _ in value.parents]
+#         return found
+#     -->
+#
+#     <!-- exercise: order wrong: too deep for a function
+#     def order(root):
+#         found, seen = [], set()
+#
+#         def visit(value):
+#             if value not in seen:
+#                 seen.add(value)
+#                 for parent, _ in value.parents:
+#                     visit(parent)
+#                 found.append(value)
+#
+#         visit(root)
+#         return found
+#     -->
+#
+#     <!-- exercise: order wrong: a value is missing
 #     def order(root):
 #         found, seen, stack = [], set(), [(root, False)]
 #         while stack:
@@ -282,13 +436,55 @@ if not check(test_order):
 #                 seen.add(value)
 #                 stack.append((value, True))
 #                 stack += [(parent, False) for parent, _ in value.parents]
-#         return found
-#     ```
+#         return found[:-1]
+#     -->
 #
-# ## Blank 4: backward
+#     <!-- exercise: order right: counted down, from the root
+#     def order(root):
+#         uses, todo = {root: 0}, [root]
+#         while todo:
+#             for parent, _ in todo.pop().parents:
+#                 if parent not in uses:
+#                     uses[parent] = 0
+#                     todo.append(parent)
+#                 uses[parent] += 1
+#         found, ready = [], [root]
+#         while ready:
+#             found.append(ready.pop())
+#             for parent, _ in found[-1].parents:
+#                 uses[parent] -= 1
+#                 if uses[parent] == 0:
+#                     ready.append(parent)
+#         return found[::-1]
+#     -->
+#
+# <!-- fold: the standard library's sorter, as long as the blank is empty -->
+# <!-- exercise: order stand-in -->
+
+# %%
+print("the standard library's sorter stands in")
+
+
+def order(root):
+    graph, todo = {}, [root]
+    while todo:
+        value = todo.pop()
+        if value not in graph:
+            graph[value] = [parent for parent, _ in value.parents]
+            todo += graph[value]
+    return list(TopologicalSorter(graph).static_order())
+
+
+# %% [markdown]
+# ## Backward
 #
 # Now the sweep. The root moves with itself one to one, so its gradient is 1 (for an array later: ones). Go through the order from the end; each value sends to every parent what that parent's pull makes of its own gradient, and **what arrives at one value from several sides is added**.
-# Add the gradient of each value to its `grad`, and use each pull once.
+#
+# !!! exercise "Blank 4 · Backward"
+#     Add the gradient of each value to its `grad`, and use each pull once.
+#     Nothing is returned.
+#
+#     <!-- exercise: backward starter -->
 
 
 # %%
@@ -297,63 +493,136 @@ def backward(root):
     ...  # your turn
 
 
-def test_backward():
-    x, y = Value(2.0), Value(3.0)
-    one = lambda g: g
-    total = Value(5.0, [(x, one), (y, one)])
-    root = Value(
-        10.0, [(total, lambda g: 2.0 * g), (x, lambda g: 5.0 * g)]
-    )
+# %% [markdown]
+#     <!-- exercise: backward check -->
+
+# %%
+x, y = Value(2.0), Value(3.0)
+one = lambda g: g
+total = Value(5.0, [(x, one), (y, one)])
+pulls = [(total, lambda g: 2.0 * g), (x, lambda g: 5.0 * g)]
+root = Value(10.0, pulls)
+try:
     backward(root)
-    assert root.grad != 0, "the sweep is still empty"
-    assert (root.grad, total.grad) == (1, 2), (
-        f"wanted 1 at the root and 2 below it, "
-        f"got {root.grad} and {total.grad}"
-    )
-    assert (x.grad, y.grad) == (7, 2), (
-        f"(x + y) · x at 2 and 3: wanted 7 and 2, "
-        f"got {x.grad} and {y.grad}"
-    )
-    backward(root)
-    assert x.grad == 14, f"a second sweep adds: wanted 14, got {x.grad}"
-    calls, value = [], Value(1.0)
-    start = value
-    for _ in range(6):
-        double = lambda g: calls.append(1) or g
-        value = Value(1.0, [(value, double), (value, double)])
-    backward(value)
-    assert start.grad == 64, f"six doublings: wanted 64, got {start.grad}"
-    assert len(calls) == 12, f"12 pulls were used {len(calls)} times"
-
-
-def backward_by_all_paths(root, g=None):
-    g = np.ones_like(root.data) if g is None else g
-    root.grad = root.grad + g
-    for parent, pull in root.parents:
-        backward_by_all_paths(parent, pull(g))
-
-
-if not check(test_backward):
-    print("a slow walk along every path stands in")
-    backward = backward_by_all_paths
+except KeyError:
+    said = "a value came before its gradient: begin at the root"
+    raise AssertionError(said) from None
+assert (root.grad, total.grad) == (1, 2), (
+    f"wanted 1 at the root and 2 below it, "
+    f"got {root.grad} and {total.grad}"
+)
+assert (x.grad, y.grad) == (7, 2), (
+    f"(x + y) · x at 2 and 3: wanted 7 and 2, "
+    f"got {x.grad} and {y.grad}"
+)
+backward(root)
+assert x.grad != 7, "a second sweep replaces: it must add"
+assert x.grad == 14, (
+    f"wanted 14 after a second sweep, got {x.grad}: "
+    "were the first one's gradients sent again?"
+)
+calls, value = [], Value(1.0)
+start = value
+for _ in range(6):
+    double = lambda g: calls.append(1) or g
+    value = Value(1.0, [(value, double), (value, double)])
+backward(value)
+assert start.grad == 64, f"six doublings: wanted 64, got {start.grad}"
+assert len(calls) == 12, f"12 pulls were used {len(calls)} times"
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         Keep the gradients of this sweep in a dictionary, `flow = {root: 1.0}`, and add to it with `flow.get(parent, 0.0) + ...`.
 #
-#     Keep the gradients of this sweep in a dictionary, `flow = {root: 1.0}`, and add to it with `flow.get(parent, 0.0) + ...`. If you add straight to `grad`, the second sweep sends the first one's gradients once more. `np.ones_like(root.data)` is a 1 of the right shape.
+#     ??? tip "Hint 2"
+#         If you add straight to `grad`, the second sweep sends the first one's gradients once more. `np.ones_like(root.data)` is a 1 of the right shape.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: backward solution -->
+#         ```python
+#         def backward(root):
+#             flow = {root: np.ones_like(root.data)}
+#             for value in reversed(order(root)):
+#                 g = flow.pop(value)
+#                 value.grad = value.grad + g
+#                 for parent, pull in value.parents:
+#                     flow[parent] = flow.get(parent, 0.0) + pull(g)
+#         ```
 #
-#     ```py
+#     <!-- exercise: backward wrong: wanted 7 and 2
 #     def backward(root):
 #         flow = {root: np.ones_like(root.data)}
 #         for value in reversed(order(root)):
 #             g = flow.pop(value)
 #             value.grad = value.grad + g
 #             for parent, pull in value.parents:
-#                 flow[parent] = flow.get(parent, 0.0) + pull(g)
-#     ```
+#                 flow[parent] = pull(g)
+#     -->
 #
+#     <!-- exercise: backward wrong: a second sweep replaces
+#     def backward(root):
+#         flow = {root: np.ones_like(root.data)}
+#         for value in reversed(order(root)):
+#             g = flow.pop(value)
+#             value.grad = g
+#             for parent, pull in value.parents:
+#                 flow[parent] = flow.get(parent, 0.0) + pull(g)
+#     -->
+#
+#     <!-- exercise: backward wrong: begin at the root
+#     def backward(root):
+#         flow = {root: np.ones_like(root.data)}
+#         for value in order(root):
+#             g = flow.pop(value)
+#             value.grad = value.grad + g
+#             for parent, pull in value.parents:
+#                 flow[parent] = flow.get(parent, 0.0) + pull(g)
+#     -->
+#
+#     <!-- exercise: backward wrong: gradients sent again
+#     def backward(root):
+#         root.grad = root.grad + np.ones_like(root.data)
+#         for value in reversed(order(root)):
+#             for parent, pull in value.parents:
+#                 parent.grad = parent.grad + pull(value.grad)
+#     -->
+#
+#     <!-- exercise: backward wrong: 12 pulls were used
+#     def backward(root, g=1.0):
+#         root.grad = root.grad + g
+#         for parent, pull in root.parents:
+#             backward(parent, pull(g))
+#     -->
+#
+#     <!-- exercise: backward right: in grad itself, with what was there put aside
+#     def backward(root):
+#         values = order(root)
+#         before = [value.grad for value in values]
+#         for value in values:
+#             value.grad = 0.0
+#         root.grad = np.ones_like(root.data)
+#         for value in values[::-1]:
+#             for parent, pull in value.parents:
+#                 parent.grad = parent.grad + pull(value.grad)
+#         for value, grad in zip(values, before):
+#             value.grad = value.grad + grad
+#     -->
+#
+# <!-- fold: a slow walk along every path, as long as the blank is empty -->
+# <!-- exercise: backward stand-in -->
+
+# %%
+print("a slow walk along every path stands in")
+
+
+def backward(root, g=None):
+    g = np.ones_like(root.data) if g is None else g
+    root.grad = root.grad + g
+    for parent, pull in root.parents:
+        backward(parent, pull(g))
+
+
+# %% [markdown]
 # That is an engine. Give it a neuron with two inputs, $\tanh(w_1 x_1 + w_2 x_2 + b)$, and hold every gradient against a difference.
 
 
@@ -406,9 +675,14 @@ bias, scores = np.array([1.0, 2.0, 3.0]), np.zeros((4, 3))
 print("forward", bias.shape, "to", (scores + bias).shape)
 
 # %% [markdown]
-# ## Blank 5: broadcasting undone
+# ## Broadcasting undone
 #
-# A gradient `g` has the shape of the result; the input had `shape`. Sum over what broadcasting has repeated: axes that it put in front, and axes of length 1 that it stretched.
+# A gradient `g` has the shape of the result; the input had `shape`.
+#
+# !!! exercise "Blank 5 · Broadcasting undone"
+#     Sum `g` over what broadcasting has repeated: axes that it put in front, and axes of length 1 that it stretched.
+#
+#     <!-- exercise: unbroadcast starter -->
 
 
 # %%
@@ -417,64 +691,103 @@ def unbroadcast(g, shape):
     return ...  # your turn
 
 
-def test_unbroadcast():
-    assert unbroadcast(np.ones(3), (3,)) is not ..., (
-        "unbroadcast is still empty"
+# %% [markdown]
+#     <!-- exercise: unbroadcast check -->
+
+# %%
+rng = np.random.default_rng(0)
+for shape, to in (
+    ((3,), (4, 3)),
+    ((4, 1), (4, 3)),
+    ((), (4, 3)),
+    ((1, 3), (4, 3)),
+    ((2, 1, 3), (2, 4, 3)),
+    ((4, 1), (2, 4, 3)),
+    ((4, 3), (4, 3)),
+):
+    g = rng.normal(size=to)
+    got = unbroadcast(g, shape)
+    assert np.shape(got) == shape, (
+        f"from {to} wanted shape {shape}, got {np.shape(got)}"
     )
-    rng = np.random.default_rng(0)
-    for shape, to in (
-        ((3,), (4, 3)),
-        ((4, 1), (4, 3)),
-        ((), (4, 3)),
-        ((1, 3), (4, 3)),
-        ((2, 1, 3), (2, 4, 3)),
-        ((4, 1), (2, 4, 3)),
-        ((4, 3), (4, 3)),
-    ):
-        g = rng.normal(size=to)
-        got = unbroadcast(g, shape)
-        assert np.shape(got) == shape, (
-            f"from {to} wanted shape {shape}, got {np.shape(got)}"
-        )
-        wanted = np.zeros(shape)
-        places = np.arange(wanted.size).reshape(shape)
-        for at, place in np.ndenumerate(np.broadcast_to(places, to)):
-            wanted.flat[place] += g[at]
-        assert np.allclose(got, wanted), (
-            f"wrong sums from {to} to {shape}"
-        )
+    wanted = np.zeros(shape)
+    places = np.arange(wanted.size).reshape(shape)
+    for at, place in np.ndenumerate(np.broadcast_to(places, to)):
+        wanted.flat[place] += g[at]
+    assert np.allclose(got, wanted), f"wrong sums from {to} to {shape}"
+
+# %% [markdown]
+#     ??? tip "Hint 1"
+#         First sum over axis 0 until `g` has as many axes as `shape`.
+#
+#     ??? tip "Hint 2"
+#         Then sum, with `keepdims=True`, over each axis where `shape` has a 1.
+#
+#     ??? success "Solution"
+#         <!-- exercise: unbroadcast solution -->
+#         ```python
+#         def unbroadcast(g, shape):
+#             while g.ndim > len(shape):
+#                 g = g.sum(axis=0)
+#             for axis, length in enumerate(shape):
+#                 if length == 1:
+#                     g = g.sum(axis=axis, keepdims=True)
+#             return g
+#         ```
+#
+#     <!-- exercise: unbroadcast wrong: wanted shape (4, 1)
+#     def unbroadcast(g, shape):
+#         while g.ndim > len(shape):
+#             g = g.sum(axis=0)
+#         return g
+#     -->
+#
+#     <!-- exercise: unbroadcast wrong: wanted shape (3,)
+#     def unbroadcast(g, shape):
+#         while g.ndim > len(shape):
+#             g = g.sum(axis=-1)
+#         for axis, length in enumerate(shape):
+#             if length == 1:
+#                 g = g.sum(axis=axis, keepdims=True)
+#         return g
+#     -->
+#
+#     <!-- exercise: unbroadcast wrong: wrong sums from
+#     def unbroadcast(g, shape):
+#         repeated = g.size // int(np.prod(shape))
+#         return g.reshape((repeated, *shape)).sum(axis=0)
+#     -->
+#
+#     <!-- exercise: unbroadcast right: all axes in one sum
+#     def unbroadcast(g, shape):
+#         lengths = (1,) * (g.ndim - len(shape)) + tuple(shape)
+#         axes = tuple(k for k, length in enumerate(lengths) if length == 1)
+#         return g.sum(axis=axes).reshape(shape)
+#     -->
+#
+# <!-- fold: PyTorch's expand, as long as the blank is empty -->
+# <!-- exercise: unbroadcast stand-in -->
+
+# %%
+print("PyTorch's expand stands in")
 
 
-def unbroadcast_with_torch(g, shape):
+def unbroadcast(g, shape):
     small = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
     small.expand(g.shape).backward(torch.as_tensor(g))
     return small.grad.numpy()
 
 
-if not check(test_unbroadcast):
-    print("PyTorch's expand stands in")
-    unbroadcast = unbroadcast_with_torch
-
 # %% [markdown]
-# ??? tip "Hint"
+# ## Plus and times, for arrays
 #
-#     First sum over axis 0 until `g` has as many axes as `shape`. Then sum, with `keepdims=True`, over each axis where `shape` has a 1.
+# The rules of blank 1 once more, with arrays in the place of numbers.
 #
-# ??? success "Answer"
+# !!! exercise "Blank 6 · Plus and times, for arrays"
+#     Both inputs may have been broadcast, so each pull ends in `unbroadcast`.
+#     The result is a `Tensor`.
 #
-#     ```py
-#     def unbroadcast(g, shape):
-#         while g.ndim > len(shape):
-#             g = g.sum(axis=0)
-#         for axis, length in enumerate(shape):
-#             if length == 1:
-#                 g = g.sum(axis=axis, keepdims=True)
-#         return g
-#     ```
-#
-# ## Blank 6: plus and times, for arrays
-#
-# The rules of blank 1 once more, with arrays in the place of numbers. Both inputs may have been broadcast, so each pull ends in `unbroadcast`.
+#     <!-- exercise: array-join starter -->
 
 
 # %%
@@ -488,26 +801,40 @@ def mul(x, y):
     return ...  # your turn
 
 
-def test_array_add_and_mul():
-    rng = np.random.default_rng(1)
-    for shapes in (((4, 3), (4, 3)), ((4, 3), (3,)), ((4, 1), (4, 3))):
-        arrays = [rng.normal(size=shape) for shape in shapes]
-        check_rule(add, Tensor, np.add, *arrays)
-        check_rule(mul, Tensor, np.multiply, *arrays)
+# %% [markdown]
+#     <!-- exercise: array-join check -->
 
-
-if not check(test_array_add_and_mul):
-    print("PyTorch's rules stand in")
-    add, mul = borrow(torch.add, Tensor), borrow(torch.mul, Tensor)
+# %%
+rng = np.random.default_rng(1)
+for shapes in (((4, 3), (4, 3)), ((4, 3), (3,)), ((4, 1), (4, 3))):
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    check_rule(add, Tensor, np.add, *arrays)
+    check_rule(mul, Tensor, np.multiply, *arrays)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint"
+#         For `add`, the pull of x is `lambda g: unbroadcast(g, x.data.shape)`.
 #
-#     For `add`, the pull of x is `lambda g: unbroadcast(g, x.data.shape)`.
+#     ??? success "Solution"
+#         <!-- exercise: array-join solution -->
+#         ```python
+#         def add(x, y):
+#             pulls = [
+#                 (x, lambda g: unbroadcast(g, x.data.shape)),
+#                 (y, lambda g: unbroadcast(g, y.data.shape)),
+#             ]
+#             return Tensor(x.data + y.data, pulls)
 #
-# ??? success "Answer"
 #
-#     ```py
+#         def mul(x, y):
+#             pulls = [
+#                 (x, lambda g: unbroadcast(g * y.data, x.data.shape)),
+#                 (y, lambda g: unbroadcast(g * x.data, y.data.shape)),
+#             ]
+#             return Tensor(x.data * y.data, pulls)
+#         ```
+#
+#     <!-- exercise: array-join wrong: mul: input 1 has shape
 #     def add(x, y):
 #         pulls = [
 #             (x, lambda g: unbroadcast(g, x.data.shape)),
@@ -519,14 +846,77 @@ if not check(test_array_add_and_mul):
 #     def mul(x, y):
 #         pulls = [
 #             (x, lambda g: unbroadcast(g * y.data, x.data.shape)),
+#             (y, lambda g: g * x.data),
+#         ]
+#         return Tensor(x.data * y.data, pulls)
+#     -->
+#
+#     <!-- exercise: array-join wrong: add: input 1 has shape
+#     def add(x, y):
+#         pulls = [
+#             (x, lambda g: unbroadcast(g, x.data.shape)),
+#             (y, lambda g: g),
+#         ]
+#         return Tensor(x.data + y.data, pulls)
+#
+#
+#     def mul(x, y):
+#         pulls = [
+#             (x, lambda g: unbroadcast(g * y.data, x.data.shape)),
 #             (y, lambda g: unbroadcast(g * x.data, y.data.shape)),
 #         ]
 #         return Tensor(x.data * y.data, pulls)
-#     ```
+#     -->
 #
-# ## Blank 7: the product of matrices
+#     <!-- exercise: array-join wrong: add: wanted a Tensor
+#     def add(x, y):
+#         pulls = [
+#             (x, lambda g: unbroadcast(g, x.data.shape)),
+#             (y, lambda g: unbroadcast(g, y.data.shape)),
+#         ]
+#         return Value(x.data + y.data, pulls)
+#
+#
+#     def mul(x, y):
+#         pulls = [
+#             (x, lambda g: unbroadcast(g * y.data, x.data.shape)),
+#             (y, lambda g: unbroadcast(g * x.data, y.data.shape)),
+#         ]
+#         return Value(x.data * y.data, pulls)
+#     -->
+#
+#     <!-- exercise: array-join right: one function for both
+#     def join(out, x, y, by_x, by_y):
+#         to_x = lambda g: unbroadcast(g * by_x, x.data.shape)
+#         to_y = lambda g: unbroadcast(g * by_y, y.data.shape)
+#         return Tensor(out, [(x, to_x), (y, to_y)])
+#
+#
+#     def add(x, y):
+#         return join(x.data + y.data, x, y, 1.0, 1.0)
+#
+#
+#     def mul(x, y):
+#         return join(x.data * y.data, x, y, y.data, x.data)
+#     -->
+#
+# <!-- fold: PyTorch's rules for arrays, as long as the blank is empty -->
+# <!-- exercise: array-join stand-in -->
+
+# %%
+print("PyTorch's rules stand in")
+add, mul = borrow(torch.add, Tensor), borrow(torch.mul, Tensor)
+
+# %% [markdown]
+# ## The product of matrices
 #
 # In $Z = X W$ the shapes of $X$, $W$ and $Z$ are (B, D), (D, M) and (B, M), and the gradient `g` that arrives has the shape of $Z$. Both pulls are a product of `g` with the *other* input, transposed; the shapes tell where each stands.
+#
+# !!! exercise "Blank 7 · The product of matrices"
+#     Write the rule for two matrices.
+#     The check's second case is square, so that the shapes alone do not give the answer away.
+#
+#     <!-- exercise: matmul starter -->
 
 
 # %%
@@ -535,33 +925,63 @@ def matmul(x, y):
     return ...  # your turn
 
 
-def test_matmul():
-    rng = np.random.default_rng(2)
-    for shapes in (((4, 3), (3, 2)), ((3, 3), (3, 3))):
-        arrays = [rng.normal(size=shape) for shape in shapes]
-        check_rule(matmul, Tensor, np.matmul, *arrays)
+# %% [markdown]
+#     <!-- exercise: matmul check -->
 
-
-if not check(test_matmul):
-    print("PyTorch's rule stands in")
-    matmul = borrow(torch.matmul, Tensor)
+# %%
+rng = np.random.default_rng(2)
+for shapes in (((4, 3), (3, 2)), ((3, 3), (3, 3))):
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    check_rule(matmul, Tensor, np.matmul, *arrays)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint"
+#         (B, M)(M, D) gives what $X$ needs, (D, B)(B, M) what $W$ needs. A matrix `A` transposed is `A.T`.
 #
-#     (B, M)(M, D) gives what $X$ needs, (D, B)(B, M) what $W$ needs. A matrix `A` transposed is `A.T`. The check's second case is square, so that the shapes alone do not give it away.
+#     ??? success "Solution"
+#         <!-- exercise: matmul solution -->
+#         ```python
+#         def matmul(x, y):
+#             pulls = [(x, lambda g: g @ y.data.T), (y, lambda g: x.data.T @ g)]
+#             return Tensor(x.data @ y.data, pulls)
+#         ```
 #
-# ??? success "Answer"
-#
-#     ```py
+#     <!-- exercise: matmul wrong: the pull of input 0 raises
 #     def matmul(x, y):
-#         pulls = [(x, lambda g: g @ y.data.T), (y, lambda g: x.data.T @ g)]
+#         pulls = [(x, lambda g: g @ y.data), (y, lambda g: x.data.T @ g)]
 #         return Tensor(x.data @ y.data, pulls)
-#     ```
+#     -->
 #
-# ## Blank 8: the sum, and ReLU
+#     <!-- exercise: matmul wrong: input 1 has shape (3, 2)
+#     def matmul(x, y):
+#         pulls = [(x, lambda g: g @ y.data.T), (y, lambda g: g.T @ x.data)]
+#         return Tensor(x.data @ y.data, pulls)
+#     -->
+#
+#     <!-- exercise: matmul right: by einsum
+#     def matmul(x, y):
+#         to_x = lambda g: np.einsum("bm,dm->bd", g, y.data)
+#         to_y = lambda g: np.einsum("bd,bm->dm", x.data, g)
+#         out = np.einsum("bd,dm->bm", x.data, y.data)
+#         return Tensor(out, [(x, to_x), (y, to_y)])
+#     -->
+#
+# <!-- fold: PyTorch's product, as long as the blank is empty -->
+# <!-- exercise: matmul stand-in -->
+
+# %%
+print("PyTorch's rule stands in")
+matmul = borrow(torch.matmul, Tensor)
+
+# %% [markdown]
+# ## The sum, and ReLU
 #
 # `total` adds all entries to one number; each entry entered with slope 1. `relu` keeps positive entries and makes the others 0; a gradient passes only where an entry was kept.
+#
+# !!! exercise "Blank 8 · The sum, and ReLU"
+#     Write both rules. For `total` the gradient that arrives is one number.
+#
+#     <!-- exercise: total starter -->
 
 
 # %%
@@ -575,38 +995,107 @@ def relu(x):
     return ...  # your turn
 
 
-def test_total_and_relu():
-    x = np.array([[1.5, -0.3, 0.2], [-2.0, 0.7, -0.1]])
-    check_rule(total, Tensor, np.sum, x)
-    check_rule(relu, Tensor, lambda x: np.maximum(0, x), x)
+# %% [markdown]
+#     <!-- exercise: total check -->
 
-
-if not check(test_total_and_relu):
-    print("PyTorch's rules stand in")
-    total, relu = borrow(torch.sum, Tensor), borrow(torch.relu, Tensor)
+# %%
+x = np.array([[1.5, -0.3, 0.2], [-2.0, 0.7, -0.1]])
+check_rule(total, Tensor, np.sum, x)
+check_rule(relu, Tensor, lambda x: np.maximum(0, x), x)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         The pull of `total` must give an array of the input's shape: `g * np.ones_like(x.data)`.
 #
-#     The pull of `total` must give an array of the input's shape: `g * np.ones_like(x.data)`. For `relu`, `x.data > 0` is the mask.
+#     ??? tip "Hint 2"
+#         For `relu`, `x.data > 0` is the mask.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: total solution -->
+#         ```python
+#         def total(x):
+#             pull = lambda g: g * np.ones_like(x.data)
+#             return Tensor(x.data.sum(), [(x, pull)])
 #
-#     ```py
+#
+#         def relu(x):
+#             mask = x.data > 0
+#             return Tensor(x.data * mask, [(x, lambda g: g * mask)])
+#         ```
+#
+#     <!-- exercise: total wrong: relu: input 0 at (0, 0)
 #     def total(x):
-#         return Tensor(x.data.sum(), [(x, lambda g: g * np.ones_like(x.data))])
+#         pull = lambda g: g * np.ones_like(x.data)
+#         return Tensor(x.data.sum(), [(x, pull)])
+#
+#
+#     def relu(x):
+#         mask = x.data > 0
+#         return Tensor(x.data * mask, [(x, lambda g: g * x.data)])
+#     -->
+#
+#     <!-- exercise: total wrong: total: input 0 has shape
+#     def total(x):
+#         pull = lambda g: g
+#         return Tensor(x.data.sum(), [(x, pull)])
 #
 #
 #     def relu(x):
 #         mask = x.data > 0
 #         return Tensor(x.data * mask, [(x, lambda g: g * mask)])
-#     ```
+#     -->
 #
-# ## Blank 9: log-softmax
+#     <!-- exercise: total wrong: relu: wanted the value
+#     def total(x):
+#         pull = lambda g: g * np.ones_like(x.data)
+#         return Tensor(x.data.sum(), [(x, pull)])
+#
+#
+#     def relu(x):
+#         mask = np.sign(x.data)
+#         return Tensor(x.data * mask, [(x, lambda g: g * mask)])
+#     -->
+#
+#     <!-- exercise: total wrong: relu: input 0 at (1, 0)
+#     def total(x):
+#         pull = lambda g: g * np.ones_like(x.data)
+#         return Tensor(x.data.sum(), [(x, pull)])
+#
+#
+#     def relu(x):
+#         mask = x.data > 0
+#         return Tensor(x.data * mask, [(x, lambda g: g * (g > 0))])
+#     -->
+#
+#     <!-- exercise: total right: by np.full and np.where
+#     def total(x):
+#         pull = lambda g: np.full(x.data.shape, g)
+#         return Tensor(np.sum(x.data), [(x, pull)])
+#
+#
+#     def relu(x):
+#         pull = lambda g: np.where(x.data > 0, g, 0.0)
+#         return Tensor(np.maximum(x.data, 0), [(x, pull)])
+#     -->
+#
+# <!-- fold: PyTorch's sum and ReLU, as long as the blank is empty -->
+# <!-- exercise: total stand-in -->
+
+# %%
+print("PyTorch's rules stand in")
+total, relu = borrow(torch.sum, Tensor), borrow(torch.relu, Tensor)
+
+# %% [markdown]
+# ## Log-softmax
 #
 # The last layer gives ten scores for each image, a row of an array of shape (B, 10). **Softmax** makes probabilities of the scores $z_k$ of a row, $p_k = e^{z_k} / \sum_j e^{z_j}$; the loss needs their logarithms, $z_k - \log \sum_j e^{z_j}$, row by row.
 # Every score of a row moves every entry of that row. On paper the score $z_k$ gets $g_k - p_k \sum_j g_j$. Derive it, or at least see that it is plausible: one number added to all scores of a row changes no probability, so what the scores of a row get must sum to 0.
-# Beware of a score of 1000, as in the lab before this one: the row's largest score, taken away first, changes no probability.
+#
+# !!! exercise "Blank 9 · Log-softmax"
+#     Write the rule for an array of shape (B, K), row by row.
+#     Beware of a score of 1000, as in the lab before this one: the row's largest score, taken away first, changes no probability.
+#
+#     <!-- exercise: log-softmax starter -->
 
 
 # %%
@@ -615,40 +1104,83 @@ def log_softmax(x):
     return ...  # your turn
 
 
-def test_log_softmax():
-    x = np.random.default_rng(3).normal(size=(4, 3))
-    wanted = lambda x: x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    check_rule(log_softmax, Tensor, wanted, x)
-    with np.errstate(all="ignore"):
-        far = log_softmax(Tensor([[1000.0, 0.0], [0.0, 0.0]]))
-    wanted = [[0, -1000], [-np.log(2), -np.log(2)]]
-    assert np.allclose(far.data, wanted), (
-        f"with a score of 1000 in a row wanted\n{wanted}, got\n{far.data}"
-    )
+# %% [markdown]
+#     <!-- exercise: log-softmax check -->
 
-
-if not check(test_log_softmax):
-    print("PyTorch's rule stands in")
-    log_softmax = borrow(lambda x: torch.log_softmax(x, 1), Tensor)
+# %%
+x = np.random.default_rng(3).normal(size=(4, 3))
+like = lambda x: x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+check_rule(log_softmax, Tensor, like, x)
+with np.errstate(all="ignore"):
+    far = log_softmax(Tensor([[1000.0, 0.0], [0.0, 0.0]]))
+wanted = [[0, -1000], [-np.log(2), -np.log(2)]]
+assert np.allclose(far.data, wanted), (
+    f"with a score of 1000 in a row wanted\n{wanted}, got\n{far.data}"
+)
 
 # %% [markdown]
-# ??? tip "Hint"
+#     ??? tip "Hint 1"
+#         Sums over a row are `.sum(axis=1, keepdims=True)`.
 #
-#     Sums over a row are `.sum(axis=1, keepdims=True)`. The result `out` holds the logarithms of the probabilities, so these are `np.exp(out)`.
+#     ??? tip "Hint 2"
+#         The result `out` holds the logarithms of the probabilities, so these are `np.exp(out)`.
 #
-# ??? success "Answer"
+#     ??? success "Solution"
+#         <!-- exercise: log-softmax solution -->
+#         ```python
+#         def log_softmax(x):
+#             z = x.data - x.data.max(axis=1, keepdims=True)
+#             out = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+#             p = np.exp(out)
+#             pull = lambda g: g - p * g.sum(axis=1, keepdims=True)
+#             return Tensor(out, [(x, pull)])
+#         ```
 #
-#     ```py
+#         The entry $z_j - \log \sum_i e^{z_i}$ has with respect to $z_k$ the slope 1 if $k = j$, else 0, minus $p_k$. Weigh it with $g_j$ and sum over $j$: $g_k - p_k \sum_j g_j$.
+#
+#     <!-- exercise: log-softmax wrong: log_softmax: input 0 at
 #     def log_softmax(x):
 #         z = x.data - x.data.max(axis=1, keepdims=True)
 #         out = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 #         p = np.exp(out)
+#         pull = lambda g: g - p * g
+#         return Tensor(out, [(x, pull)])
+#     -->
+#
+#     <!-- exercise: log-softmax wrong: with a score of 1000
+#     def log_softmax(x):
+#         z = x.data
+#         out = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+#         p = np.exp(out)
 #         pull = lambda g: g - p * g.sum(axis=1, keepdims=True)
 #         return Tensor(out, [(x, pull)])
-#     ```
+#     -->
 #
-#     The entry $z_j - \log \sum_i e^{z_i}$ has with respect to $z_k$ the slope 1 if $k = j$, else 0, minus $p_k$. Weigh it with $g_j$ and sum over $j$: $g_k - p_k \sum_j g_j$.
+#     <!-- exercise: log-softmax wrong: log_softmax: wanted the value
+#     def log_softmax(x):
+#         z = x.data - x.data.max(axis=1, keepdims=True)
+#         out = z - np.log(np.exp(z).sum())
+#         p = np.exp(out)
+#         pull = lambda g: g - p * g.sum(axis=1, keepdims=True)
+#         return Tensor(out, [(x, pull)])
+#     -->
 #
+#     <!-- exercise: log-softmax right: the whole matrix of slopes, row by row
+#     def log_softmax(x):
+#         out = x.data - np.logaddexp.reduce(x.data, axis=1, keepdims=True)
+#         slopes = np.eye(out.shape[1]) - np.exp(out)[:, None, :]
+#         pull = lambda g: np.einsum("bj,bjk->bk", g, slopes)
+#         return Tensor(out, [(x, pull)])
+#     -->
+#
+# <!-- fold: PyTorch's log-softmax, as long as the blank is empty -->
+# <!-- exercise: log-softmax stand-in -->
+
+# %%
+print("PyTorch's rule stands in")
+log_softmax = borrow(lambda x: torch.log_softmax(x, 1), Tensor)
+
+# %% [markdown]
 # ## A network, and its loss
 #
 # All rules are there: two layers with ReLU between them, and the cross-entropy, which is minus the mean of the log-probability of the right class. The right classes enter as an array `hot` of zeros with a single 1 in each row. Weights begin at random, with the standard deviation $\sqrt{2 / D}$ that suits ReLU ($D$ is the number of inputs); biases begin at 0.
@@ -822,10 +1354,9 @@ for name, p, t in zip(
     gap = np.abs(p.grad.T - t.grad.cpu().numpy()).max()
     assert gap < tolerance, f"{name}: the gradients differ by {gap:.1e}"
     print(f"{name} {p.data.shape}: the gradients agree")
-print(f"{sum(yours.values())} of {len(yours)} blanks are yours")
 
 # %% [markdown]
-# As long as a blank is borrowed, a part of this compares PyTorch with itself; when all nine are yours, it is the proof of your engine.
+# As long as a blank is empty, a part of this compares PyTorch with itself; when all nine are yours, it is the proof of your engine.
 #
 # ## Where to go on
 #

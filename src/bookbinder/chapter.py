@@ -25,6 +25,7 @@ MAX_KNOBS = 2
 DIRECTIVES = ("pytest-codeblocks", "source", "exercise", "play", "fold", "predict", "slide", "claim")
 ROLES = ("setup", "starter", "check", "solution", "words", "wrong", "right")
 HIDDEN = ROLES[5:]  # answers in comments, which no reader sees
+STAND_IN = "stand-in"  # what a lab goes on with where a blank is left
 # The folders whose pages are chapters, complete by the anatomy of the book; other pages may run code too.
 PARTS = ("learning", "networks", "depth", "models", "tricks")
 LABS = "labs"  # the folder of Python files in the percent format that are pages, too
@@ -133,7 +134,7 @@ class Chapter:
 
     @property
     def is_lab(self) -> bool:
-        """Whether the page is a lab: one program, whose cells may be as long as an exercise needs."""
+        """Whether the page is a lab: one program, whose starters and stand-ins are part of it."""
         return Path(self.path).parent.name == LABS
 
     def wrong(self, rule: str, line: int, **words) -> PageError:
@@ -416,9 +417,7 @@ class _Scanner:
         if info == "python":
             return self._block(start, indent)
         rules = (("not-python", _PYTHON), ("shell", _SHELL), ("unknown", _UNKNOWN))
-        # The answer in a lab stands as ```py: what fills a blank of the reader's is no cell of the lab.
-        rule = next((rule for rule, pattern in rules if pattern.match(info)), "")
-        if rule and not (self.chapter.is_lab and info == "py"):
+        if rule := next((rule for rule, pattern in rules if pattern.match(info)), ""):
             self.fault(f"fence.{rule}", start + 1, info=info)
         self._drop_pending()
         self.last_fence, self.in_a_row = None, 0
@@ -463,8 +462,10 @@ class _Scanner:
                 hidden = next((kind for kind in HIDDEN if re.match(rf"{kind}\b", role)), "")
                 if hidden:
                     self.fault("exercise.seen", line, role=hidden, name=name)
-                elif role not in ROLES[:4]:
+                elif role not in (*ROLES[:4], STAND_IN):
                     self.fault("exercise.role", line, role=role, name=name, roles=", ".join(ROLES))
+                elif role == STAND_IN and not self.chapter.is_lab:
+                    self.fault("exercise.stand-in", line, name=name)
             elif kind == "play":
                 self._play(block, line, value)
             elif kind == "fold":

@@ -81,8 +81,10 @@ def faults(chapter: Chapter) -> list[PageError]:
 
 
 def _units(chapter: Chapter) -> list[Unit]:
-    programs = [program for program in chapter.programs() if not program[0].exercise]
+    programs = [p for p in chapter.programs() if chapter.is_lab or not p[0].exercise]
     groups = [list(exercise.parts.values()) for exercise in exercises.groups(chapter)]
+    if chapter.is_lab:  # one program, to which the answers in comments belong as well
+        groups = [[block] for block in chapter.answers if block.code]
     return [Unit(blocks) for blocks in programs] + [Unit(blocks, is_exercise=True) for blocks in groups]
 
 

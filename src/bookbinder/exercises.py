@@ -8,7 +8,7 @@ that passes leaves nothing to do. Whether a starter is filled is told by value b
 import ast
 from dataclasses import dataclass, field
 
-from bookbinder.chapter import HIDDEN, ROLES, Block, Chapter
+from bookbinder.chapter import HIDDEN, ROLES, STAND_IN, Block, Chapter
 from bookbinder.page import PageError, fault
 from bookbinder.workbook import blanks_in
 
@@ -39,7 +39,10 @@ class Exercise:
         return [block for role, block in self.parts.items() if role.split()[0] == kind]
 
     def program(self, role: str) -> list[Block]:
-        """Blocks of the program that puts `role` to the check, in the order in which they run."""
+        """Blocks of the program that puts `role` to the check, in the order in which they run.
+
+        In a lab what runs above the check comes before them (see sandbox.run_program).
+        """
         return [self.parts[part] for part in ("setup", role, "check") if part in self.parts]
 
     def blanks(self) -> list[str]:
@@ -77,6 +80,12 @@ def groups(chapter: Chapter) -> list[Exercise]:
                 role = f"{role} {many + 1}"
             exercise.parts.setdefault(role, block)
     return sorted(found.values(), key=lambda exercise: exercise.line)
+
+
+def in_program(chapter: Chapter, block: Block) -> bool:
+    """Whether a block runs with the program of its page: in a lab also what the cells below an exercise go on with."""
+    role = block.exercise[1] if block.exercise else ""
+    return not role or chapter.is_lab and role in ("setup", "starter", STAND_IN)
 
 
 def runnable(chapter: Chapter) -> list[tuple[Exercise, str]]:

@@ -14,6 +14,9 @@ from bookbinder.page import PageError, fault
 
 _MARKER = re.compile(r"^\s*#\s*%%")
 _LIGHT = re.compile(r"^# \+(\s|$)")
+_DIRECTIVE = re.compile(r"\s*<!--.*-->\s*$")
+_SOLUTION = re.compile(r"\s*<!--\s*exercise:\s*\S+\s+solution\s*-->\s*$")  # read, and no cell of the program
+_INDENT = re.compile(r"\s*")
 _QUOTES = re.compile(r'^\s*[rR]?(?:"""|\'\'\')|(?:"""|\'\'\')\s*$')
 
 
@@ -122,15 +125,21 @@ class _Reader:
         above, end = start - 1, self.at
         if above <= self.fenced:
             return self.fault("close", above)
-        self.page[above], self.page[end] = "```python", "```"
-        self.page[start:end] = self.rows[start:end]
+        last = next((row for row in reversed(self.page[:above]) if row.strip()), "")
+        indent = (
+            _INDENT.match(last)[0] if _DIRECTIVE.match(last) else ""
+        )  # a part of an exercise stands in its box
+        self.page[above], self.page[end] = f"{indent}```python", f"{indent}```"
+        self.page[start:end] = [row and indent + row for row in self.rows[start:end]]
         self.fenced = end
 
     def _text(self, start: int, wanted: list[str]) -> None:
+        above = ""  # the last line that is not empty
         for n, line in enumerate(wanted, start):
-            if re.match(r"\s*(`{3,}|~{3,})\s*python\s*$", line):
+            if re.match(r"\s*(`{3,}|~{3,})\s*python\s*$", line) and not _SOLUTION.match(above):
                 self.fault("fence", n)
             self.page[n] = line
+            above = line if line.strip() else above
 
 
 def _bare(row: str) -> str:

@@ -22,6 +22,9 @@ from bookbinder.page import SITE, under_zensical, where
 from bookbinder.predict import Prediction
 
 _PUT_IN = re.compile(rf"{HTML_PLACEHOLDER_RE.pattern}\s*")
+_COMMENT = re.compile(r"\s*<!--.*-->\s*$")
+# In a lab an empty line stands between a directive and its cell.
+_ABOVE_CELL = re.compile(r"\s*(<!--\s*(exercise|fold|play|source|pytest)\b.*-->\s*)?$")
 FIGURES = "assets/figures"
 NOTEBOOKS = "notebooks"
 
@@ -134,8 +137,9 @@ class _Splice(Preprocessor):
             self._insert(lines, block.end - self.offset, block.indent, text)
         if block.fold:
             self._insert(lines, block.end - self.offset, block.indent, "</details>")
+        directive = _ABOVE_CELL if chapter.is_lab else _COMMENT
         for above in range(fence - 1, -1, -1):
-            if not re.match(r"\s*<!--.*-->\s*$", lines[above]):
+            if not directive.match(lines[above]):
                 break
             lines[above] = ""
         if block.fold:

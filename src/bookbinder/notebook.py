@@ -93,15 +93,19 @@ def workbook_cell() -> nbformat.NotebookNode:
     return cell
 
 
-def _source(block: Block, names: list[str]) -> str:
-    """Code of a block's cell, wrapped where it may be left out, raises, or checks the names that an exercise fills."""
-    mark, kind = block.mark, block.mark.kind if block.mark else (block.exercise or ("", ""))[1]
-    head = f"# exercise: {' '.join(block.exercise)}\n" if block.exercise else ""
+def _source(block: Block, names: list[str], in_lab: bool) -> str:
+    """Code of a block's cell, wrapped where it may be left out, raises, or checks the names that an exercise fills.
+
+    In a lab the cells below an exercise go on with what fills its blanks: its names are those of the notebook.
+    """
+    mark, (name, role) = block.mark, block.exercise or ("", "")
+    kind = mark.kind if mark else "lab-check" if in_lab and role == "check" else role
+    head = f"# exercise: {name} {role}\n" if name and not in_lab else ""
     if kind not in _DATA["wraps"]:
         return head + block.code.rstrip("\n")
     # A reader may not have pytest: what a condition asks of it is an import that may fail.
     condition = mark.condition.replace("pytest.importorskip(", "importlib.import_module(") if mark else ""
-    words = {"code": _indent(block.code), "mark": mark, "condition": condition, "names": names}
+    words = {"code": _indent(block.code), "mark": mark, "condition": condition, "name": name, "names": names}
     return head + _DATA["wraps"][kind].format(**words).strip("\n")
 
 
@@ -272,7 +276,7 @@ class _Writer:
         if block.exercise and not any(cell.id == "workbook" for cell in self.cells):
             self.cells.append(workbook_cell())
         names = self.blanks.get(block.exercise[0], []) if block.exercise else []
-        cell = v4.new_code_cell(_source(block, names), id=f"line-{block.line}")
+        cell = v4.new_code_cell(_source(block, names, self.chapter.is_lab), id=f"line-{block.line}")
         for name in self.back.get(block.line, ()):
             cell.source += f"\n\ndel {name}  # the cells above need Python's own"
         if title := re.sub(r"[`*$]", "", block.fold) or self.closed:
@@ -280,7 +284,8 @@ class _Writer:
             cell.metadata.update(_FOLDED)
         at = self.chapter.blocks.index(block)
         # The reader runs the block that answers a question.
-        slot = self.data["blocks"][at] if self.data and not (block.exercise or block.predicts) else {}
+        shown = exercises.in_program(self.chapter, block) and not block.predicts
+        slot = self.data["blocks"][at] if self.data and shown else {}
         if slot.get("state") in ("run", "raised"):
             cell.execution_count = at + 1
             cell.outputs = [_output(shown, at + 1) for shown in slot["outputs"]]

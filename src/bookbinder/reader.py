@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from bookbinder import exercises
 from bookbinder.chapter import Chapter
 
 
@@ -21,6 +22,10 @@ def chains(chapter: Chapter) -> list[list[int]]:
     for program in chapter.programs():
         for at, block in enumerate(program):
             name, role = block.exercise or ("", "")
+            if chapter.is_lab:  # one program
+                above = [other for other in program[:at] if exercises.in_program(chapter, other)]
+                found.append([number[id(other)] for other in above])
+                continue
             wanted = {"check": ("setup", "starter"), "setup": ()}.get(role, ("setup",) if role else ())
             before = [parts[name, other] for other in wanted if (name, other) in parts]
             found.append(before or [number[id(other)] for other in program[:at]])

@@ -107,12 +107,16 @@ async def run_chapter(chapter: Chapter, tick=lambda: None) -> Result:
             cells: dict[int, Block] = {}
             for at, block in enumerate(chapter.blocks):
                 began = time.monotonic()
-                if not block.exercise and not await _run_block(client, result, at, cells):
+                if exercises.in_program(chapter, block) and not await _run_block(client, result, at, cells):
                     break
+                if chapter.is_lab and block.exercise and block.exercise[1] == "check":
+                    await _run_exercises(client, result, block.exercise[0])
                 data["blocks"][at]["seconds"] = round(time.monotonic() - began, 3)
                 tick()
             else:
-                await _run_exercises(client, result)
+                if not chapter.is_lab:
+                    await _run_exercises(client, result)
+                _told(result)
                 data["versions"], data["device"] = await _versions(client)
     except (DeadKernelError, RuntimeError) as error:
         most = {"limit": limit, "mega": kernel.OUTPUT >> 20, "giga": kernel.MEMORY >> 30}
@@ -136,7 +140,7 @@ def figures_of(slots: list[dict]) -> list[str]:
 
 async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -> bool:
     """Run one block of the chapter; False where the chapter cannot go on."""
-    chapter, slot = result.chapter, result.data["blocks"][at]
+    chapter, slot, count = result.chapter, result.data["blocks"][at], len(result.failures)
     block, mark = chapter.blocks[at], chapter.blocks[at].mark
     kind = mark.kind if mark else ""
     asked = f"__import__('bookbinder.sandbox').sandbox.condition({mark.condition!r})" if mark else ""
@@ -163,7 +167,7 @@ async def _run_block(client, result: Result, at: int, cells: dict[int, Block]) -
         result.fail(at, "other-raise", wanted=mark.raises, error=f"{error.ename}: {error.evalue}")
     elif block.predicts:
         await _answer(client, result, at)
-    return not result.failures
+    return len(result.failures) == count
 
 
 async def _answer(client, result: Result, at: int) -> None:
@@ -189,12 +193,18 @@ def _fail_at_its_line(result: Result, at: int, error, cells: dict[int, Block]) -
     result.fail(at, "raises", block, line, error=said)
 
 
-async def _run_exercises(client, result: Result) -> None:
-    """Put every starter, solution and wrong answer to its check; keep what the solutions show."""
-    chapter = result.chapter
+async def _run_exercises(client, result: Result, name: str = "") -> None:
+    """Put every starter, solution and hidden answer to its check; keep what the solutions show.
+
+    In a lab this is done at each check (`name` is that of its exercise), with a copy of the names that are there.
+    """
+    chapter, above = result.chapter, "globals()" if name else None
     for exercise, role in exercises.runnable(chapter):
+        if name and exercise.name != name:
+            continue
         pieces = [(block.code, chapter.path, block.line + 1) for block in exercise.program(role)]
-        code = f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({pieces!r}, {exercise.blanks()!r})"
+        given = f"{pieces!r}, {exercise.blanks()!r}, {above}"
+        code = f"_raised = __import__('bookbinder.sandbox').sandbox.run_program({given})"
         cell = await client.execute_code(code)
         fault = exercises.verdict(exercise, role, chapter.path, *await client.ask("_raised"))
         outputs, problem = shown_of(cell.outputs)
@@ -204,7 +214,11 @@ async def _run_exercises(client, result: Result) -> None:
             fault = fault or problem and chapter.wrong(f"run.{problem[0]}", part.line, **problem[1])
         if fault:
             result.add(fault, part)
-    for slot, block in zip(result.data["blocks"], chapter.blocks, strict=True):
+
+
+def _told(result: Result) -> None:
+    """Note that the parts of all exercises have been run."""
+    for slot, block in zip(result.data["blocks"], result.chapter.blocks, strict=True):
         if block.exercise:
             slot["state"] = "run"
 

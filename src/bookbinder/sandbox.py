@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from types import CodeType, FunctionType
 
 from bookbinder import workbook
 
@@ -145,14 +146,17 @@ def _answer(expression: str, names: dict) -> bool | str:
         return f"{type(error).__name__}: {error}"[:200]
 
 
-def run_program(pieces: list[tuple[str, str, int]], names: Sequence[str] = ()) -> tuple[str, int]:
+def run_program(
+    pieces: list[tuple[str, str, int]], names: Sequence[str] = (), above: dict | None = None
+) -> tuple[str, int]:
     """What a program raised, as text ("" where it passed), and the number of the block that was run last.
 
     Args:
         pieces: Its blocks in order as (code, file, line of the block's first code line).
         names: What must be filled before the last block is run.
+        above: Names of a lab at the place where the program stands; what it does to them leaves no trace there.
     """
-    space, at = {"__name__": "__main__"}, -1
+    space, at = {"__name__": "__main__"} if above is None else _apart(above, pieces), -1
     _remember(pieces)
     try:
         for code, file, line in pieces:
@@ -169,6 +173,40 @@ def run_program(pieces: list[tuple[str, str, int]], names: Sequence[str] = ()) -
         where = f" (line {lines[-1]})" if lines else ""
         return f"{type(error).__name__}: {error}"[:2000] + where * (type(error) is not workbook.NotYet), at
     return "", at
+
+
+def _apart(names: dict, pieces: list[tuple[str, str, int]]) -> dict:
+    """A copy of the names of a lab for a program of its own.
+
+    Its functions see the names that the program binds, as they do where a reader fills the blank. Values that the
+    program or one of these functions reads are copied; what cannot be copied is shared, and so are modules and classes.
+    """
+    space, seen = {"__name__": "__main__"}, {}
+    own = {key: v for key, v in names.items() if not key.startswith("_")}
+    functions = {key: v for key, v in own.items() if isinstance(v, FunctionType) and v.__globals__ is names}
+    read = {
+        node.id for code, *_ in pieces for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)
+    }
+    read |= {name for function in functions.values() for name in _names_in(function.__code__)}
+    for key, value in own.items():
+        space[key] = value
+        if key in functions:
+            space[key] = FunctionType(
+                value.__code__, space, value.__name__, value.__defaults__, value.__closure__
+            )
+            space[key].__kwdefaults__ = value.__kwdefaults__
+        elif (
+            key in read and type(value).__module__.partition(".")[0] != "matplotlib"
+        ):  # a copy would be drawn
+            with suppress(Exception):
+                space[key] = copy.deepcopy(value, seen)
+    return space
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """Names that a function, or one inside of it, may read from its module."""
+    inside = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return {*code.co_names}.union(*map(_names_in, inside))
 
 
 def _remember(pieces: list[tuple[str, str, int]]) -> None:

@@ -15,6 +15,9 @@ _MARK = re.compile(r"\A(?:#@title.*\n)?# exercise: (\S+) (\w+)")
 _BEFORE = {"setup": [], "starter": ["setup"], "solution": ["setup"]}  # else set-up and starter
 
 
+right: set[str] = set()  # exercises of a lab whose check has passed
+
+
 class NotYet(Exception):
     """A blank is left."""
 
@@ -27,6 +30,13 @@ def require_filled(names, space: dict) -> None:
     said += [f"`{name}` is missing" for name in names if name not in space]
     if said:
         raise NotYet("; ".join(said))
+
+
+def put_back(before: dict, space: dict) -> None:
+    """Make the names of a namespace what they were, but for those that begin with _."""
+    for name in [name for name in space if name not in before and not name.startswith("_")]:
+        del space[name]
+    space.update((name, value) for name, value in before.items() if not name.startswith("_"))
 
 
 def _blanks(name: str, value) -> list[str]:

@@ -1,171 +1,73 @@
-"""Labs with blanks: each empty blank says so, each answer passes its check, a plausible wrong answer does not.
+"""Labs as a reader has them, cell by cell of their notebooks: nothing filled, every hidden answer, every solution."""
 
-An answer stands in a closed box in the text below its blank; the wrong ones are changes of it, written here.
-"""
-
-import ast
-import re
-import textwrap
-from pathlib import Path
+import contextlib
+import io
+import linecache
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
 
+from bookbinder import exercises, labs, notebook
+from bookbinder.chapter import Chapter, load
 from conftest import ROOT
 
-# Blank → pairs: a part of the answer, and what a student might write there.
-WRONG = {
-    "first-classifier": {
-        "logistic": [
-            ("return np.logaddexp(0, -s)", "return np.log(1 + np.exp(-s))"),
-            ("return -np.exp(-np.logaddexp(0, s))", "return -np.exp(-np.logaddexp(0, -s))"),
-            ("return -np.exp(-np.logaddexp(0, s))", "return -np.exp(-s) / (1 + np.exp(-s))"),
-        ],
-        "gradient": [(" * y / len(y)", " * y"), ("pull @ X, pull.sum()", "pull @ X, pull.mean()")],
-        "descend": [("theta = theta - lr *", "theta = theta + lr *"), ("= theta - lr *", "-= lr *")],
-        "epoch": [
-            ("rng.permutation(len(y))", "rng.integers(len(y), size=len(y))"),
-            ("rng.permutation(len(y))", "np.arange(len(y))"),
-            ("range(0, len(y), size)", "range(0, len(y) - size + 1, size)"),
-            ("y[rows], slope", "y[k : k + size], slope"),
-            ("theta = theta - lr * gradient(theta,", "theta = theta - lr * gradient(0 * theta,"),
-        ],
-        "hinge": [("np.maximum(0, 1 - s)", "np.maximum(0, -s)"), ("-1.0 * (s < 1)", "1.0 * (s < 1)")],
-        "standardise": [
-            ("(test - mean) / deviation", "(test - test.mean(axis=0)) / test.std(axis=0)"),
-            ("train.std(axis=0)", "train.var(axis=0)"),
-            ("train.mean(axis=0)", "train.mean()"),
-        ],
-        "torch_loss": [
-            ("softplus(-y * z)", "softplus(-z)"),
-            (".mean()", ".sum()"),
-            ("torch.nn.functional.softplus(-y * z)", "torch.log(1 + torch.exp(-y * z))"),
-        ],
-    },
-    "own-engine": {
-        "add": [
-            ("lambda g: g * y.data", "lambda g: g * x.data"),
-            ("[(x, lambda g: g), (y, lambda g: g)]", "[(x, lambda g: g), (y, lambda g: -g)]"),
-        ],
-        "tanh": [("1 - out**2", "1 - x.data**2"), ("g * (1 - out**2)", "1 - out**2")],
-        "order": [("stack.append((value, True))", "found.append(value)"), ("seen.add(value)", "pass")],
-        "backward": [
-            ("flow.get(parent, 0.0) + pull(g)", "pull(g)"),
-            ("value.grad + g", "g"),
-            ("reversed(order(root))", "order(root)"),
-        ],
-        "unbroadcast": [
-            ("if length == 1:\n            g = g.sum(axis=axis, keepdims=True)", "pass"),
-            ("g = g.sum(axis=0)", "g = g.sum(axis=-1)"),
-        ],
-        "add (arrays)": [
-            ("unbroadcast(g * x.data, y.data.shape)", "g * x.data"),
-            ("(y, lambda g: unbroadcast(g, y.data.shape))", "(y, lambda g: g)"),
-        ],
-        "matmul": [("g @ y.data.T", "g @ y.data"), ("x.data.T @ g", "(g.T @ x.data)")],
-        "total": [
-            ("g * mask)", "g * x.data)"),
-            ("g * np.ones_like(x.data)", "g"),
-            ("mask = x.data > 0", "mask = np.sign(x.data)"),
-            ("lambda g: g * mask", "lambda g: g * (g > 0)"),
-        ],
-        "log_softmax": [
-            ("p * g.sum(axis=1, keepdims=True)", "p * g"),
-            ("x.data - x.data.max(axis=1, keepdims=True)", "x.data"),
-        ],
-    },
-}
+LABS = [file for file in labs.files(ROOT / "docs") if exercises.groups(load(file))]
+named = pytest.mark.parametrize("lab", LABS, ids=lambda file: file.stem)
 
 
-def cells(lab: str) -> list[tuple[str, str]]:
-    """(kind, text) of each cell; the text of prose without its comment signs."""
-    text = (ROOT / f"docs/labs/{lab}.py").read_text(encoding="utf-8")
-    pieces = re.split(r"^# %%(.*)\n", text, flags=re.M)[1:]
-    out = []
-    for kind, body in zip(pieces[::2], pieces[1::2], strict=True):
-        prose = "markdown" in kind
-        out.append(("prose", re.sub(r"^# ?", "", body, flags=re.M)) if prose else ("code", body))
-    return out
+def code_cells(chapter: Chapter) -> dict[str, str]:
+    """Source of each code cell of a lab's notebook, by its id."""
+    cells = notebook.export(chapter, None).cells
+    return {cell.id: cell.source for cell in cells if cell.cell_type == "code" and cell.id != "setup"}
 
 
-def answer_in(prose: str) -> str:
-    """The code in the box of the answer."""
-    boxes = re.findall(r"^\?{3} success \"Answer\"\n((?: {4}.*\n|\n)+)", prose, re.M)
-    assert len(boxes) == 1, "wanted one answer below a blank"
-    (code,) = re.findall(r"^```py\n(.*?)^```$", textwrap.dedent(boxes[0]), re.S | re.M)
-    return code
+class Player:
+    """Runs cells in one namespace, as a notebook does."""
+
+    def __init__(self):
+        shell = SimpleNamespace(events=SimpleNamespace(register=lambda *_: None), user_ns={})
+        self.space, self.count = {"__name__": "__main__", "get_ipython": lambda: shell}, 0
+
+    def run(self, *cells: str) -> str:
+        """What the cells print."""
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            for code in cells:
+                self.count += 1
+                name = f"<cell {self.count}>"
+                linecache.cache[name] = len(code), None, code.splitlines(keepends=True), name
+                exec(compile(code, name, "exec"), self.space)
+                plt.close("all")
+        return said.getvalue()
 
 
-def filled(cell: str, answer: str) -> str:
-    """A cell with the functions of the answer in the place of its own."""
-    places = {f.name: f for f in ast.parse(cell).body if isinstance(f, ast.FunctionDef)}
-    lines, new = cell.splitlines(), {f.name: ast.unparse(f) for f in ast.parse(answer).body}
-    for name in sorted(new, key=lambda name: -places[name].lineno):
-        where = slice(places[name].lineno - 1, places[name].end_lineno)
-        assert "# your turn" in lines[where.stop - 1], f"{name} is no blank"
-        lines[where] = new[name].splitlines()
-    text = "\n".join(lines)
-    assert "# your turn" not in text, "the answer leaves a blank"
-    return text
+@named
+def test_run_all_reaches_the_end_and_each_blank_says_not_yet(lab):
+    said = Player().run(*code_cells(load(lab)).values())
+    assert said.count("not yet: fill ") == len(exercises.groups(load(lab)))
+    assert "not right" not in said and "right: the check passes" not in said
 
 
-def run(code: str, space: dict) -> None:
-    exec(compile(code, "<lab>", "exec"), space)
-    plt.close("all")
-
-
-def blanks(lab: str) -> dict[int, tuple[str, str]]:
-    """Number of a blank's cell → (name, answer)."""
-    found, all_cells = {}, cells(lab)
-    for k, (kind, text) in enumerate(all_cells):
-        if kind == "code" and "# your turn" in text:
-            name = re.search(r"^def (\w+)\(", text, re.M)[1]
-            name += " (arrays)" * (name in (n for n, _ in found.values()))
-            found[k] = name, answer_in(all_cells[k + 1][1])
-    return found
-
-
-@pytest.mark.parametrize("lab", WRONG)
-def test_run_all_reaches_the_end_and_each_blank_says_not_yet(lab, capsys):
-    space: dict = {"__name__": "__main__"}
-    for kind, text in cells(lab):
-        if kind == "code":
-            run(text, space)
-    said = capsys.readouterr().out
-    assert len(re.findall("^not yet: .*is still empty$", said, re.M)) == len(WRONG[lab])
-    assert said.count("not yet") == said.count("stands in") + said.count("stand in") == len(WRONG[lab])
-    assert "right: the check passes" not in said
-    assert said.endswith(f"0 of {len(WRONG[lab])} blanks are yours\n")
-
-
-@pytest.mark.parametrize("lab", WRONG)
-def test_each_answer_passes_and_a_wrong_one_fails(lab, capsys):
-    space: dict = {"__name__": "__main__"}
-    at = blanks(lab)
-    assert [name for name, _ in at.values()] == list(WRONG[lab])
-    for k, (kind, text) in enumerate(cells(lab)):
-        if kind == "prose":
-            continue
-        if k not in at:
-            run(text, space)
-            continue
-        name, answer = at[k]
-        for part, instead in WRONG[lab][name]:
-            assert answer.count(part) == 1, f"{name}: {part}"
-            capsys.readouterr()
-            run(filled(text, answer.replace(part, instead)), space)
-            said = capsys.readouterr().out
-            assert said.startswith("not yet: ") and "empty" not in said, f"{name}: {instead}: {said}"
-        run(filled(text, answer), space)
-        assert capsys.readouterr().out == "right: the check passes\n", name
-    said, count = capsys.readouterr().out, len(WRONG[lab])
-    assert "not yet" not in said and said.endswith(f"{count} of {count} blanks are yours\n")
-
-
-def test_every_lab_with_closed_answers_is_tested_here():
-    boxes = {
-        file.stem
-        for file in Path(ROOT / "docs/labs").glob("*.py")
-        if '??? success "Answer"' in file.read_text("utf-8")
+@named
+def test_each_hidden_answer_is_told_and_the_solutions_reach_the_end(lab):
+    chapter, player = load(lab), Player()
+    cells, groups = code_cells(chapter), exercises.groups(chapter)
+    place = {
+        f"line-{group.parts[role].line}": (group, role)
+        for group in groups
+        for role in ("starter", "check", "stand-in")
+        if role in group.parts
     }
-    assert boxes == set(WRONG)
+    for name, code in cells.items():
+        group, role = place.get(name, (None, ""))
+        if role == "check":
+            check = lambda block, code=code: player.run(block.code, code)
+            for block in group.hidden("wrong"):
+                said = check(block)
+                assert said.startswith("not right: ") and block.words in said, (group.said("wrong"), said)
+            for block in group.hidden("right"):
+                assert check(block).endswith("right: the check passes\n"), block.words
+            assert check(group.parts["solution"]).endswith("right: the check passes\n"), group.name
+        else:
+            said = player.run(code)
+            assert not (role == "stand-in" and said), "it stands in for what is right"

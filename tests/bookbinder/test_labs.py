@@ -4,13 +4,15 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
+from test_lab_solutions import Player, code_cells
 
-from bookbinder import cache, labs, runner
+from bookbinder import cache, labs, reader, runner
 from bookbinder.chapter import load
 from bookbinder.check import check
 from conftest import ROOT
@@ -20,7 +22,14 @@ TITLE = "# %% [markdown]\n# # A lab\n\n"
 CONFIG = """site_name: Trial
 use_directory_urls: true
 theme: {name: material, font: false}
-markdown_extensions: [pymdownx.superfences, pymdownx.highlight, bookbinder.math, bookbinder.markdown]
+markdown_extensions:
+  - admonition
+  - attr_list
+  - pymdownx.details
+  - pymdownx.superfences
+  - pymdownx.highlight
+  - bookbinder.math
+  - bookbinder.markdown
 plugins: [JUPYTER, bookbinder]
 """
 JUPYTER = '{mkdocs-jupyter: {include: ["labs/*.py"], execute: true, allow_errors: true}}'
@@ -50,6 +59,14 @@ READ = {
     ),
     "empty cells": (TITLE + "# %%\n\n# %%\nx = 1\n\n# %%\n", "# A lab|```python|x = 1|```"),
     "no last line end": (TITLE + "# %%\nx = 1", "# A lab|```python|x = 1|```"),
+    "part of an exercise": (
+        TITLE + "# %% [markdown]\n#     <!-- exercise: a starter -->\n\n# %%\nx = 1\n\ny = 2\n",
+        "# A lab|    <!-- exercise: a starter -->|    ```python|    x = 1|    y = 2|    ```",
+    ),
+    "below a directive": (
+        TITLE + "# %% [markdown]\n# <!-- fold: f -->\n\n# %%\nx = 1\n",
+        "# A lab|<!-- fold: f -->|```python|x = 1|```",
+    ),
     "a header": ("# ---\n# title: A\n# jupyter:\n#   a: 1\n# ---\n\n" + TITLE, "---|title: A|---|# A lab"),
 }
 # What is refused: line and rule.
@@ -62,6 +79,11 @@ REFUSED = {
     "a magic": (TITLE + "# %%\n# %matplotlib inline\nx = 1\n", 4, "otherwise"),
     "codecell": (TITLE + "# <codecell>\nx = 1\n", 4, "otherwise"),
     "cells without a line between": (TITLE + "# %%\nx = 1\n# %%\ny = 2\n", 6, "close"),
+    "a solution elsewhere": (
+        TITLE + "# %% [markdown]\n# <!-- exercise: a starter -->\n# ```python\n# x = 1\n# ```\n",
+        6,
+        "fence",
+    ),
     "code in text": (TITLE + "# %% [markdown]\n# ```python\n# x = 1\n# ```\n", 5, "fence"),
 }
 
@@ -72,10 +94,11 @@ def test_a_lab_is_read_as_jupytext_reads_it_on_the_same_lines(name):
     shown, faults = labs.as_markdown(text)
     assert faults == [] and [row for row in shown.split("\n") if row] == page.split("|")
     cells = [cell.source for cell in jupytext.reads(text, "py:percent").cells if cell.cell_type == "code"]
-    assert re.findall("```python\n(.*?)\n```", shown, re.S) == [source for source in cells if source]
+    found = re.findall("```python\n(.*?)\n *```", shown, re.S)
+    assert [textwrap.dedent(code) for code in found] == [source for source in cells if source]
     rows = text.split("\n")
     for n, row in enumerate(shown.rstrip("\n").split("\n")[: len(rows)]):
-        assert row in ("", "---", "```", "```python") or row in rows[n]
+        assert row.strip() in ("", "---", "```", "```python") or row.strip() in rows[n]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -103,10 +126,12 @@ def test_a_lab_is_read_as_a_chapter_of_the_same_lines():
     lab = load(LAB)
     text = LAB.read_text(encoding="utf-8")
     assert lab.faults == []
-    assert [block.code.strip() for block in lab.blocks] == [code.strip() for code in programs()]
-    for block in lab.blocks:
+    cells = [cell.source for cell in jupytext.reads(text, "py:percent").cells if cell.cell_type == "code"]
+    parts = [block for block in lab.blocks if not (block.exercise and block.exercise[1] == "solution")]
+    assert [block.code.strip() for block in parts] == cells, "a solution is no cell"
+    for block in parts:
         assert text.splitlines()[block.line - 1] == "# %%"
-    assert "\n# Lab: a first descent\n" in lab.text
+    assert "\n# A first descent\n" in lab.text and lab.meta["title"] == "A first descent"
     assert len(lab.programs()) == 1, "a lab is one program"
 
 
@@ -148,6 +173,144 @@ def test_frames_that_make_no_film_are_a_fault_of_a_lab(own_cache, tmp_path, monk
     assert failure.line == 6 and "one frame under play" in failure.message
 
 
+DRILL = """# %% [markdown]
+# # A lab
+#
+# !!! exercise "1 · Double"
+#     Double it.
+#
+#     <!-- exercise: double setup -->
+
+# %%
+seen = [1]
+count = lambda: len(seen)
+ask = lambda: double(21)
+
+# %% [markdown]
+#     <!-- exercise: double starter -->
+
+# %%
+def double(x):
+    ...  # your turn
+
+# %% [markdown]
+#     <!-- exercise: double check -->
+
+# %%
+seen.append(2)
+assert count() == 2, "an answer before this one has changed the lab"
+assert double(3) is not None, "nothing comes back"
+assert ask() == 42, f"a half: {ask()}"
+seen = "as a notebook keeps it"
+print("doubled")
+
+# %% [markdown]
+#     ??? tip "Hint"
+#         Add it to itself.
+#
+#     ??? success "Solution"
+#         <!-- exercise: double solution -->
+#         ```python
+#         def double(x):
+#             return 2 * x
+#         ```
+#
+#     <!-- exercise: double wrong: a half
+#     def double(x):
+#         return x / 2
+#     -->
+#
+#     <!-- exercise: double wrong: nothing comes back
+#     def double(x):
+#         seen.append(x)
+#         x + x
+#     -->
+#
+#     <!-- exercise: double right: added
+#     def double(x):
+#         return x + x
+#     -->
+#
+# <!-- exercise: double stand-in -->
+
+# %%
+print("a product stands in, and seen is", seen)
+double = lambda x: x * 2
+
+# %%
+print(double(4))
+"""
+
+
+def drill(folder: Path, change=lambda text: text) -> runner.Result:
+    lab = written(folder, "")
+    lab.write_text(change(DRILL), encoding="utf-8")
+    chapter = load(lab)
+    assert check(chapter, folder / "docs") == []
+    return runner.run([chapter], quiet=True)[0]
+
+
+def test_an_exercise_of_a_lab_is_put_to_its_check_where_it_stands(own_cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = drill(tmp_path)
+    assert [str(failure) for failure in result.failures] == []
+    shown = [[out["text"] for out in slot["outputs"]] for slot in result.data["blocks"]]
+    assert shown == [[], [], [], ["doubled\n"], ["a product stands in, and seen is [1]\n"], ["8\n"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "said"),
+    [
+        (
+            "return x / 2",
+            "return x * 2",
+            "wrong: a half",
+            "the wrong answer 'a half' of exercise double passes its check",
+        ),
+        (
+            "return x + x",
+            "return x + 1",
+            "right: added",
+            "the right answer 'added' of exercise double fails its check",
+        ),
+        ("return 2 * x", "...", "```python", "the solution of exercise double counts as not filled"),
+        (
+            "wrong: a half",
+            "wrong: too small",
+            "wrong: too small",
+            "is not told its mistake: AssertionError: a half: 10.5",
+        ),
+        ("...  # your turn", "...\n\nraise ValueError", "raise ValueError", "ValueError"),
+        ("double = lambda x: x * 2", "double = x * 2", "double = x", "NameError"),
+    ],
+)
+def test_a_fault_of_an_exercise_of_a_lab_is_told_at_its_line(
+    own_cache, tmp_path, monkeypatch, old, new, at, said
+):
+    monkeypatch.chdir(tmp_path)
+    text = DRILL.replace(old, new)
+    failures = drill(tmp_path, lambda _: text).failures
+    line = next(n for n, row in enumerate(text.split("\n"), 1) if at in row)
+    assert any(failure.line == line and said in failure.message for failure in failures), failures
+
+
+def test_a_chapter_has_no_stand_in(tmp_path):
+    page = tmp_path / "a.md"
+    page.write_text("<!-- exercise: double stand-in -->\n```python\nx = 1\n```\n", encoding="utf-8")
+    assert "exercise double of a chapter has a stand-in" in "".join(map(str, load(page).faults))
+
+
+def test_the_notebook_of_a_lab_goes_on_with_what_fills_a_blank(tmp_path):
+    lab = written(tmp_path, "")
+    for filled, said in (
+        ("...  # your turn", "not yet: fill the body of `double`\na product stands in, and seen is [1]\n8\n"),
+        ("return 3 * x", "not right: a half: 63\na product stands in, and seen is [1, 2]\n8\n"),
+        ("return x + x", "doubled\nright: the check passes\n8\n"),
+    ):
+        lab.write_text(DRILL.replace("...  # your turn", filled), encoding="utf-8")
+        assert Player().run(*code_cells(load(lab)).values()) == said
+
+
 def test_a_lab_is_kept_by_what_shaped_it_and_is_the_same_page_as_markdown(own_cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lab = load(written(tmp_path, "print(6 * 7)"))
@@ -174,48 +337,6 @@ def test_surroundings_know_a_change_of_the_package(tmp_path, monkeypatch):
         file.write_text(text, encoding="utf-8")
         seen.add(cache.surroundings())
     assert len(seen) == 2
-
-
-def programs() -> list[str]:
-    """The code cells of the lab."""
-    cells = re.split(r"^# %%(.*)\n", LAB.read_text(encoding="utf-8"), flags=re.M)
-    return [code for kind, code in zip(cells[1::2], cells[2::2], strict=True) if "markdown" not in kind]
-
-
-def play(cells: list[str], capsys) -> str:
-    space = {"__name__": "__main__"}
-    for code in cells:
-        exec(compile(code, str(LAB), "exec"), space)
-    return capsys.readouterr().out
-
-
-def test_run_all_reaches_the_end_and_says_not_yet(capsys):
-    said = play(programs(), capsys)
-    assert said.count("not yet: the") == 3 and said.count("still empty") == 3
-
-
-def test_the_answers_fill_the_blanks_and_a_wrong_one_does_not(capsys):
-    *cells, answers = programs()
-    solved = dict(
-        re.findall(r"^(def (?:gradient|longest_step|forgiving)\(.*\n)((?:    .*\n)+)", answers, re.M)
-    )
-    assert len(solved) == 3
-
-    def filled(change=lambda body: body) -> list[str]:
-        """The lab with each blank filled by its answer."""
-        out = cells
-        for head, body in solved.items():
-            out = [
-                re.sub(re.escape(head) + r"(?:    .*\n)+", lambda _, h=head, b=body: h + change(b), c)
-                for c in out
-            ]
-        return out
-
-    assert play(filled(), capsys).count("right: the check passes") == 3
-    wrong = play(
-        filled(lambda body: re.sub(r"\b2 \* (?=error|np)|(?<=\(1 \+ \()|\*\* 0\.5", "", body)), capsys
-    )
-    assert wrong.count("not yet:") == 3 and "empty" not in wrong
 
 
 def build(folder: Path, jupyter: str) -> str:
@@ -245,3 +366,22 @@ def test_a_lab_is_the_same_page_with_and_without_the_plugin_for_notebooks(own_ca
     code = next(cell for cell in notebook.cells if cell.cell_type == "code")
     assert ["image/svg+xml" in out.get("data", {}) for out in code.outputs] == [False, True]
     assert 'href="labs/a/"' in (tmp_path / "site/index.html").read_text(encoding="utf-8")
+
+
+def test_the_exercise_of_a_lab_stands_in_its_box(own_cache, tmp_path):
+    written(tmp_path, "").write_text(DRILL, encoding="utf-8")
+    html = build(tmp_path, "")
+    html = html[html.index("admonition exercise") :]
+    box = html[: html.index("a product stands in, and")]
+    shown = re.findall(r"book-role[^>]*>(.*?)<|<summary>(.*?)<|(doubled)\n?</pre>", box)
+    said = [next(filter(None, words)) for words in shown]
+    assert said == ["Given", "Your turn", "Check", "Hint", "Solution", "doubled"]
+    assert "<!-- exercise" not in html and "x / 2" not in html and "seen.append(x)" not in html
+
+
+def test_a_cell_of_a_lab_needs_the_program_above_it(tmp_path):
+    lab = written(tmp_path, "")
+    lab.write_text(DRILL, encoding="utf-8")
+    roles = [(block.exercise or ("", "cell"))[1] for block in load(lab).blocks]
+    assert roles == ["setup", "starter", "check", "solution", "stand-in", "cell"]
+    assert reader.chains(load(lab)) == [[], [0], [0, 1], [0, 1], [0, 1], [0, 1, 4]]

@@ -94,3 +94,17 @@ def test_a_kernel_publishes_figures_and_keeps_the_rules(tmp_path):
         "PermissionError",
         "UserWarning: mind",
     ]
+
+
+def test_a_program_in_a_lab_leaves_no_trace_and_is_seen_by_the_labs_functions():
+    names = {"__name__": "__main__", "_hidden": 1}
+    exec("kept = [1]\ndef ask(x=2, *, y=3): return answer(x + y), len(kept)\n", names)
+    pieces = [
+        ("def answer(x):\n    kept.append(x)\n    return x\n", "page", 1),
+        ("assert ask() == (5, 2) and ask(y=4) == (6, 3), ask()\nkept = 0\n_hidden\n", "page", 4),
+    ]
+    assert sandbox.run_program(pieces, ["answer"], names) == (
+        "NameError: name '_hidden' is not defined (line 6)",
+        1,
+    )
+    assert names["kept"] == [1] and "answer" not in names

@@ -106,6 +106,7 @@ PAGES = {
     "an image without": HEAD + "![a](https://e.org/b.png)\n",
     "a character that": HEAD + "a\u200bb\n",
     "a block that differs": HEAD + "<!-- source: chainrule.autograd.unbroadcast -->\n" + BLOCK,
+    "a stand-in in a chapter": HEAD + "<!-- exercise: centred stand-in -->\n" + BLOCK,
     "an exercise without a part": HEAD + GROUP,
     "a block that gives": HEAD + CODE.format("sum = 1"),
     "an exercise in words with": HEAD
