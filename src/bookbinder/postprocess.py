@@ -30,14 +30,17 @@ _TOKEN = re.compile(
 _HEAD = re.compile(r'<head>(?:\s*<meta charset="?utf-8"?>)?', re.IGNORECASE)
 _PLAIN = re.compile(r'<span class="(?:[nopw]|sa)">([^<]*)</span>')
 _STRING = re.compile(r'(?:<span class="s[12i]">[^<]*</span>){2,}')  # of one colour: a string and its brackets
-_CODE = re.compile(r'<(div|details) (?=class="(?:language-py(?:thon)? highlight|mkdocstrings-source)")')
+# What no search should find: code, signatures, and the hints and solutions of exercises.
+_UNSOUGHT = re.compile(
+    r'<(div|details) (?=class="(?:language-py(?:thon)? (?:doc-signature )?highlight|mkdocstrings-source|tip|success)")'
+)
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
 def plain(html: str) -> str:
-    """The HTML with code left out of the search, and without marks that show no colour, which are half of code's."""
+    """The HTML with code and solutions left out of the search, and without marks that show no colour, which are half of code's."""
     html = _STRING.sub(lambda parts: f'<span class="s2">{re.sub("<[^>]*>", "", parts[0])}</span>', html)
-    return _CODE.sub(r"<\1 data-search-exclude ", _PLAIN.sub(r"\1", html))
+    return _UNSOUGHT.sub(r"<\1 data-search-exclude ", _PLAIN.sub(r"\1", html))
 
 
 def process(html: str, url: str) -> str:

@@ -175,7 +175,9 @@ def test_links_to_planned_chapters_can_be_written_out():
     text = f"[Chapter](../learning/to-come.md#a) `{link}` [chapter](b.md)\n\n```text\n{link}\n```\n"
     wanted = text.replace("[Chapter](../learning/to-come.md#a)", "Chapter 2")
     assert course.without_planned(text, "networks/b.md", listed) == wanted
-    question = "<!-- predict: a -->\n\nWill it?\n\n- [x] Yes. <!-- x > 1 -->\n- [ ] No. <!-- x < 1 --> So.\n\n"
+    question = (
+        "<!-- predict: a -->\n\nWill it?\n\n- [x] Yes. <!-- x > 1 -->\n- [ ] No. <!-- x < 1 --> So.\n\n"
+    )
     asked = f"{question}See [chapter](../learning/to-come.md).\n"
     assert course.without_planned(asked, "networks/b.md", listed) == f"{question}See chapter 2.\n"
 

@@ -30,7 +30,9 @@ def unwrapped(source: str) -> str:
     """Tree of a cell's code without what the export put around it or below it."""
     body = ast.parse(source).body
     last = body[-1]
-    if isinstance(last, ast.Delete) and all(hasattr(builtins, getattr(target, "id", "")) for target in last.targets):
+    if isinstance(last, ast.Delete) and all(
+        hasattr(builtins, getattr(target, "id", "")) for target in last.targets
+    ):
         *body, last = body[:-1]  # a name of Python's is given back
         body.append(last)
     if isinstance(last, ast.Try) and last.handlers[0].name == "_raised":

@@ -146,3 +146,14 @@ def test_code_keeps_only_the_spans_that_have_a_colour():
         body(f'<code><span class="k">return</span>{plain}</code>')
         == '<code><span class="k">return</span> x[</code>'
     )
+
+
+@pytest.mark.parametrize("kind", ["language-python highlight", "language-python doc-signature highlight"])
+def test_code_and_signatures_are_left_out_of_the_search(kind):
+    assert body(f'<div class="{kind}">x</div>') == f'<div data-search-exclude class="{kind}">x</div>'
+
+
+@pytest.mark.parametrize(("kind", "hidden"), [("success", True), ("tip", True), ("note", False)])
+def test_hints_and_solutions_are_left_out_of_the_search(kind, hidden):
+    exclude = "data-search-exclude " * hidden
+    assert body(f'<details class="{kind}">x</details>') == f'<details {exclude}class="{kind}">x</details>'

@@ -143,7 +143,9 @@ def test_a_cell_that_is_run_again_replaces_what_it_had_bound():
     assert shell.run("# exercise: a check\nassert (y, z) == (1, 8)") is None
     shell.run("# exercise: a starter\ny = z + 1")
     shell.run("# exercise: a setup\nz = 9")
-    assert shell.run("# exercise: a check\nassert (y, z) == (9, 9)") is None, "the set-up's names are the set-up's"
+    assert shell.run("# exercise: a check\nassert (y, z) == (9, 9)") is None, (
+        "the set-up's names are the set-up's"
+    )
     assert isinstance(shell.run("# exercise: a starter\n1 / 0"), ZeroDivisionError)
     assert shell.run("# exercise: a mine\nassert z == 9") is None, "a cell of the reader's own"
     assert shell.names() == {}

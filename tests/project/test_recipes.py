@@ -87,8 +87,16 @@ def test_the_new_chapter_passes_and_so_does_another_example(chapter):
         (r"objectives:\n(?:  - .*\n)+", "", "the front matter has no objectives"),
         (r"( *)<!-- exercise: (\S+) check -->", r"\1<!-- exercise: \2 setup -->", "has no check"),
         (r"( *)<!-- exercise: \S+ wrong: [\s\S]*?-->", "", "has 1 wrong and 1 right answers"),
-        (r"wrong: the factor 3 is missing", "wrong: a factor", "the wrong answer 'a factor' of exercise pencil"),
-        (r"answer = 3 \* 2.0 \* 2", "answer = 12.5", "of exercise pencil fails its check: AssertionError: 12.5 is"),
+        (
+            r"wrong: the factor 3 is missing",
+            "wrong: a factor",
+            "the wrong answer 'a factor' of exercise pencil",
+        ),
+        (
+            r"answer = 3 \* 2.0 \* 2",
+            "answer = 12.5",
+            "of exercise pencil fails its check: AssertionError: 12.5 is",
+        ),
         (r"\?\?\? tip \"Hint 2\"", '??? tip "Another"', "exercise cube has the hints 'Hint 1', 'Another'"),
         (r" *<!-- exercise: exact words -->\n", "", "a box for an exercise with no exercise in it"),
         (r"The slope is 6,", "The slope is 7.25,", "shows the number 7.25"),
