@@ -34,12 +34,15 @@ _STRING = re.compile(r'(?:<span class="s[12i]">[^<]*</span>){2,}')  # of one col
 _UNSOUGHT = re.compile(
     r'<(div|details) (?=class="(?:language-py(?:thon)? (?:doc-signature )?highlight|mkdocstrings-source|tip|success)")'
 )
+# The lists of arguments and errors below a docstring: a function is found by its name and first line.
+_ARGUMENTS = re.compile(r'(<span class="doc-section-title">[^<]*</span></p>\s*)<ul>')
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
 def plain(html: str) -> str:
-    """The HTML with code and solutions left out of the search, and without marks that show no colour, which are half of code's."""
+    """The HTML with what no search should find marked so, and without marks that show no colour, half of code's."""
     html = _STRING.sub(lambda parts: f'<span class="s2">{re.sub("<[^>]*>", "", parts[0])}</span>', html)
+    html = _ARGUMENTS.sub(r"\1<ul data-search-exclude>", html)
     return _UNSOUGHT.sub(r"<\1 data-search-exclude ", _PLAIN.sub(r"\1", html))
 
 

@@ -157,3 +157,11 @@ def test_code_and_signatures_are_left_out_of_the_search(kind):
 def test_hints_and_solutions_are_left_out_of_the_search(kind, hidden):
     exclude = "data-search-exclude " * hidden
     assert body(f'<details class="{kind}">x</details>') == f'<details {exclude}class="{kind}">x</details>'
+
+
+def test_arguments_of_a_function_are_left_out_of_the_search():
+    title = '<p><span class="doc-section-title">Parameters:</span></p>\n'
+    assert (
+        body(f"{title}<ul><li>x</li></ul><ul></ul>")
+        == f"{title}<ul data-search-exclude><li>x</li></ul><ul></ul>"
+    )
