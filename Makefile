@@ -56,7 +56,8 @@ coverage: site  ## how much of both packages the tests run, by branches; fails b
 
 test-deep: site  ## slow end-to-end proofs
 	@echo "Testing deeply: end-to-end faults, other environments, other generator"
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m deep -rsR --rerun-show-tracebacks $(ARGS)
+	@# In the files' order, browsers last: a process that has driven one has an event loop, in which no chapter can run.
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m deep -rsR --rerun-show-tracebacks $(ARGS)
 
 check: $(STAMP)  ## make check FILE=docs/part/chapter.md: check and run one page
 	@$(BIN)/python -m bookbinder check --run $(FILE)
