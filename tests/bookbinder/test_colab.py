@@ -68,7 +68,12 @@ def clean(folder: Path) -> dict[str, str]:
 def run(nb: nbformat.NotebookNode, python: Path, folder: Path) -> nbformat.NotebookNode:
     """The notebook with the outputs of this Python's kernel."""
     client = NotebookClient(
-        nb, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": folder}}
+        nb,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": folder}},
+        iopub_timeout=60,
+        raise_on_iopub_timeout=True,  # a busy machine is late with outputs, and none may be lost
     )
     client.create_kernel_manager()
     client.km.kernel_spec.argv[:] = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]

@@ -25,6 +25,9 @@ FOLDED = [path for path in PAGES if 'class="book-fold"' in file_of(path).read_te
 @pytest.mark.parametrize("path", sample(CHAINED, 2))
 def test_the_last_block_is_copied_as_a_program_that_runs(visit, path, tmp_path):
     page = visit.open(path)
+    page.evaluate(
+        "document.querySelectorAll('article details').forEach(d => d.open = true)"
+    )  # the block may be folded
     button = page.locator(LAST).last
     button.focus()
     page.keyboard.press("Enter")
