@@ -385,7 +385,7 @@ def test_a_second_run_of_each_cell_before_the_exercises():
     again = [main, check, filled, main, check, check, wrong, check, codes["# exercise: a setup"], check, main]
     helper = next(cell for cell in nb.cells if cell.id == "workbook")
     nb.cells += [v4.new_code_cell(cell.source) for cell in [helper, *again]]
-    NotebookClient(nb, timeout=60, kernel_name="python3").execute()
+    NotebookClient(nb, timeout=60, iopub_timeout=60, kernel_name="python3").execute()
     said = [[out.text for out in cell.outputs] for cell in nb.cells[-len(again) :]]
     yet, right, wrong_ = ["not yet: fill `x`\n"], ["right: the check passes\n"], said[7]
     assert said == [["1\n"], yet, [], ["1\n"], right, right, [], wrong_, [], wrong_, ["1\n"]]
@@ -500,7 +500,7 @@ def test_run_all_reaches_the_end():
     assert [str(failure) for failure in result.failures] == []
     nb = notebook.export(page, result.data, **SITE)
     stored = {cell.id: cell.outputs for cell in nb.cells if cell.cell_type == "code"}
-    NotebookClient(nb, timeout=60, kernel_name="python3").execute()
+    NotebookClient(nb, timeout=60, iopub_timeout=60, kernel_name="python3").execute()
     outputs = {cell.id: cell.outputs for cell in nb.cells if cell.cell_type == "code"}
     plain = lambda outs: [out.get("text") or out.data["text/plain"] for out in outs]
     (drawing, going_on, raising, *rest) = outputs
