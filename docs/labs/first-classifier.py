@@ -338,7 +338,7 @@ def gradient(theta, X, y, slope):
 
 
 # %% [markdown]
-# The check used another loss than yours, the squared one, so it says nothing about blank 1. Here are both together, the gradient that will really be used, held against differences of the loss.
+# The check used another loss than yours, the squared one, so it says nothing about blank 1. Here are both together, the gradient that will really be used, compared with differences of the loss.
 
 # %%
 mean_loss = lambda theta: logistic(margins(theta, points, labels)).mean()

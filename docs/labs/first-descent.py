@@ -146,7 +146,7 @@ for at in [(0.0, 0.0), (1.0, -3.0)]:
 # %% [markdown]
 # ## The same gradient without algebra
 #
-# chainrule writes down each operation while the loss is computed, and goes back through them with the chain rule. `check_grad` holds what it finds against finite differences.
+# chainrule writes down each operation while the loss is computed, and goes back through them with the chain rule. `check_grad` compares what it finds with finite differences.
 
 # %%
 w = Tensor(0.0, dtype=np.float64, requires_grad=True)

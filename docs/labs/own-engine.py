@@ -16,7 +16,7 @@
 # %% [markdown]
 # # Write your own engine
 #
-# You write a machine that differentiates whatever program you run on it: first for single numbers, then for arrays, each rule with a proof. At the end it trains a network that reads handwritten digits, and its gradients are held against PyTorch's.
+# You write a machine that differentiates whatever program you run on it: first for single numbers, then for arrays, each rule with a check. At the end it trains a network that reads handwritten digits, and its gradients are compared with PyTorch's.
 #
 # Nine blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that hints and a solution in closed boxes.
 # A check says *not yet* of an empty blank and *not right* of a wrong one. Then something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
@@ -56,7 +56,7 @@ print(f"value {square.data}; a gradient of 1 becomes {pull(1.0)}")
 assert parent is x and pull(1.0) == 6.0
 
 # %% [markdown]
-# Every rule that you write will be held against NumPy for its value and against centred differences for its pulls. `check_rule` weighs the result with random numbers `G`, sends `G` into every pull, and moves every entry of every input. It serves for numbers and, later, for arrays.
+# Every rule that you write will be compared with NumPy for its value and with centred differences for its pulls. `check_rule` weighs the result with random numbers `G`, sends `G` into every pull, and moves every entry of every input. It serves for numbers and, later, for arrays.
 #
 # <!-- fold: check_rule, the judge of every rule -->
 
@@ -623,7 +623,7 @@ def backward(root, g=None):
 
 
 # %% [markdown]
-# That is an engine. Give it a neuron with two inputs, $\tanh(w_1 x_1 + w_2 x_2 + b)$, and hold every gradient against a difference.
+# That is an engine. Give it a neuron with two inputs, $\tanh(w_1 x_1 + w_2 x_2 + b)$, and compare every gradient with a difference.
 
 
 # %%

@@ -21,7 +21,7 @@ def is_old(chapter: Chapter) -> bool:
     return OLD.is_file() and chapter.path in OLD.read_text(encoding="utf-8").split()
 
 
-def faults(chapter: Chapter, docs: Path) -> list[PageError]:
+def faults(chapter: Chapter) -> list[PageError]:
     """What keeps a page from the form of a chapter, whether or not it is on the list."""
     return _typed_numbers(chapter) + length.faults(chapter) + exercise_form.faults(chapter)
 

@@ -126,9 +126,8 @@ class _Reader:
         if above <= self.fenced:
             return self.fault("close", above)
         last = next((row for row in reversed(self.page[:above]) if row.strip()), "")
-        indent = (
-            _INDENT.match(last)[0] if _DIRECTIVE.match(last) else ""
-        )  # a part of an exercise stands in its box
+        # A part of an exercise stands in its box, as far to the right as the directive above it.
+        indent = _INDENT.match(last)[0] if _DIRECTIVE.match(last) else ""
         self.page[above], self.page[end] = f"{indent}```python", f"{indent}```"
         self.page[start:end] = [row and indent + row for row in self.rows[start:end]]
         self.fenced = end
@@ -159,7 +158,7 @@ def stage(root: Path, to: Path) -> int:
 
     Args:
         root: Folder of mkdocs.yml.
-        to: Folder that is made; what is in it is replaced.
+        to: Folder that is made; files of the same names in it are replaced.
 
     Returns:
         The number of labs.

@@ -134,6 +134,9 @@ PAGES = {
 }
 # What only a run or the whole book can tell, and the rule that says it: tests of the module that finds it provoke it.
 RUN = {
+    "a chapter longer": "length.minutes",
+    "fewer than eight": "length.few",
+    "more than 18": "length.many",
     "a page of a part that no list has": "page.unlisted",
     "an excursion in the list": "page.excursion",
     "a link chapter to a page": "page.no-number",
