@@ -18,7 +18,8 @@ def of(docs: Path) -> list[tuple[str, str]]:
     read = [load(file) for file in pages(docs) if file.relative_to(docs).parts[0] != ASIDE]
     ready = [chapter for chapter in read if book.number(book.page_of(chapter))]
     hours = round(sum(length.length(chapter).minutes for chapter in ready) / 60)
-    blocks = sum(not (block.mark and block.mark.kind.startswith("skip")) for page in read for block in page.blocks)
+    kinds = [block.mark.kind if block.mark else "" for page in read for block in page.blocks]
+    blocks = len(kinds) - kinds.count("skip") - kinds.count("skipif")
     drills = [drill for page in read for drill in exercises.groups(page) if not drill.in_words]
     roles = [role.split()[0] for drill in drills for role in drill.parts]
     right, wrong = roles.count("solution") + roles.count("right"), roles.count("wrong")
@@ -26,7 +27,10 @@ def of(docs: Path) -> list[tuple[str, str]]:
     found = [
         (f"{len(ready)} of {len(book.entries)}", f"chapters are ready, about {hours} hours of reading"),
         (f"{blocks:,}", "blocks of Python ran when this site was built"),
-        (f"{len(drills)}", f"exercises with a check that accepts {right} right answers and explains {wrong} wrong ones"),
+        (
+            f"{len(drills)}",
+            f"exercises whose checks accept {right} right answers and explain {wrong} wrong ones",
+        ),
         (f"{rows}", "operations, layers, losses and optimisers compared with PyTorch"),
     ]
     return [(number, what) for number, what in found if number[0] != "0"]
