@@ -109,7 +109,8 @@ class Course:
         """The map of the course as the home page holds it."""
         sections = []
         for numeral, part in zip(ROMAN, self.parts, strict=False):
-            rows = [f"### {numeral} · {part.title}", "", f"*{part.sentence}*", ""]
+            rows = [f"### {numeral} · {part.title}", ""]
+            rows += [] if part.sentence.lower() == part.title.lower() else [f"*{part.sentence}*", ""]
             for entry in part.entries:
                 said = self.label(entry.page)
                 rows.append(f"- {said} *(planned)*" if entry.planned else f"- [{said}]({entry.page})")

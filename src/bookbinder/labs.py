@@ -166,8 +166,6 @@ def stage(root: Path, to: Path) -> int:
     found = files(root / "docs")
     for name in ("docs", "overrides"):
         shutil.copytree(root / name, to / name, dirs_exist_ok=True)
-    if (root / course.FILE).is_file():
-        shutil.copy(root / course.FILE, to / course.FILE)
     listed = course.of(root / "docs")
     names = {f"{LABS}/{lab.name}": f"{LABS}/{lab.stem}.md" for lab in found}
     for lab in found:
@@ -178,6 +176,7 @@ def stage(root: Path, to: Path) -> int:
     pages = (to / "docs").rglob("*.md")
     for file, name in [
         (root / "mkdocs.yml", "mkdocs.yml"),
+        *((file, file.name) for file in [root / course.FILE] if file.is_file()),
         *((page, page.relative_to(to)) for page in pages),
     ]:
         text = file.read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 from markupsafe import Markup
 
-from bookbinder import addresses, cache, course, exercises, frames, length, predict, reader, runner
+from bookbinder import addresses, cache, course, exercises, frames, length, predict, reader, runner, tally
 from bookbinder.chapter import Block, Chapter, load
 from bookbinder.page import SITE, under_zensical, where
 from bookbinder.predict import Prediction
@@ -122,6 +122,9 @@ class _Splice(Preprocessor):
         below = frames.below(chapter, data["blocks"])
         for block, slot, shown in reversed(list(zip(chapter.blocks, data["blocks"], below, strict=True))):
             self._splice(lines, chapter, block, slot, shown)
+        if tally.MARK in lines:
+            at = lines.index(tally.MARK)
+            lines[at : at + 1] = ["", self.md.htmlStash.store(str(html.tally(tally.of(self.docs)))), ""]
         self._header(lines, chapter, data)
         return lines
 
@@ -187,7 +190,7 @@ class _Splice(Preprocessor):
         if heading is not None and (notes := addresses.of_page(self.course, self._address())[1]):
             self._insert(lines, heading + 1, "", html.elsewhere(notes, self.root))
         tells = chapter.blocks or chapter.meta.keys() & {"objectives", "needs"}
-        if heading is None or not tells:
+        if heading is None or not tells or not self._address():  # the home page says it in its own way
             return
         page, repo = self.page.as_posix(), self.options["repo"] or os.environ.get("GITHUB_REPOSITORY", "")
         links = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")

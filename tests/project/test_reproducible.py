@@ -41,6 +41,9 @@ def build(folder: Path, surroundings: dict[str, str]) -> dict[str, str]:
     for name in ("course.toml", "pyproject.toml", "README.md", "LICENSE", "DATA.md"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("figures", "labs", "api"))
+    for file in (folder / "course.toml", folder / "docs/index.md"):  # the map without the labs
+        text = re.sub(r"\[([^]]*)\]\(labs/[^)]*\)", r"\1", file.read_text(encoding="utf-8"))
+        file.write_text(text, encoding="utf-8")
     pages = (folder / "docs").rglob("*.md")
     cut = [page for page in pages if page.relative_to(folder / "docs").as_posix() not in WHOLE]
     for page in cut:
