@@ -21,7 +21,7 @@
 # Seven blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that hints and a solution in closed boxes.
 # A check says *not yet* of an empty blank and *not right* of a wrong one. Then something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
 #
-# You need [Learning from data](../learning/learning-from-data.md) and the first half of [Losses and the first learning machines](../learning/losses.md), and about an hour.
+# You need [Learning from data](../learning/learning-from-data.md) and [Lines and margins](../learning/lines-and-margins.md), and about an hour.
 
 # %%
 import matplotlib.pyplot as plt
