@@ -36,6 +36,7 @@ _UNSOUGHT = re.compile(
 )
 # The lists of arguments and errors below a docstring: a function is found by its name and first line.
 _ARGUMENTS = re.compile(r'(<span class="doc-section-title">[^<]*</span></p>\s*)<ul>')
+_HEADERLINK = re.compile(r'<a (?=[^>]*class="headerlink")(?![^>]*aria-label)([^>]*?title="([^"]*)")')
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
@@ -60,6 +61,7 @@ def process(html: str, url: str) -> str:
         PageError: an image has no alternative text or no size, or a style attribute has no class in `STYLES`.
     """
     html = plain(_META.sub("", html))
+    html = _HEADERLINK.sub(r'<a aria-label="\2" \1', html)  # else it is named as its sign is
     hashes: dict[str, set[str]] = {"script": set(), "style": set()}
 
     def mend(match: re.Match) -> str:

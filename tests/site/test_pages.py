@@ -155,10 +155,15 @@ def program_of(path: str) -> str:
     if 'data-chains="' not in file_of(path).read_text(encoding="utf-8"):
         return ""
     chapter = load(source_of(path))
-    chains = enumerate(reader.chains(chapter))
-    goes_on = [(*before, at) for at, before in chains if before and not chapter.blocks[at].exercise]
-    codes = [chapter.blocks[at].code.strip("\n") for at in goes_on[-1]] if goes_on else []
-    return "\n\n".join(codes) + "\n" if codes else ""
+    codes = [block.code.strip("\n") for block in chapter.blocks]
+    alone = [n for n, block in enumerate(chapter.blocks) if not block.exercise]
+    chains = [reader.chains(chapter)[n] for n in alone]
+    wanting = [chain for chain in chains if len(chain) > 1 or wants_chainrule(codes[chain[-1]])]
+    return "\n\n".join(codes[n] for n in wanting[-1]) + "\n" if wanting else ""
+
+
+def wants_chainrule(program: str) -> bool:
+    return bool(re.search(r"^\s*(import|from) chainrule\b", program, re.M))
 
 
 # What the tab key should reach, and what it has reached: each control with whether it can be seen there.
