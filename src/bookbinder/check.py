@@ -14,6 +14,7 @@ from bookbinder.page import ELSEWHERE, PageError, front_matter_lines
 
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _GIVE_IDS = "toc attr_list md_in_html admonition tables def_list pymdownx.details pymdownx.tabbed".split()
+_EXERCISE = re.compile(r'^(?:!!!|\?\?\?\+?) exercise "(\d+)\b', re.M)
 # What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise; code
 # that is not in a fence would be shown and never run.
 _FORBIDDEN = re.compile(
@@ -99,6 +100,7 @@ def _link(chapter: Chapter, target: str, docs: Path) -> tuple[str, dict] | None:
 
 @lru_cache(maxsize=512)
 def anchors(chapter: Chapter) -> set[str]:
-    """Ids that a link may name on a page: its headings' and those that its author gave."""
+    """Ids that a link may name on a page: its headings', those that its author gave, and its exercises'."""
     text = "\n".join(line for _, line in chapter.prose)
-    return set(re.findall(r"""\bid=["']([^"']+)""", markdown(text, extensions=_GIVE_IDS)))
+    exercises = {f"exercise-{number}" for number in _EXERCISE.findall(text)}
+    return exercises | set(re.findall(r"""\bid=["']([^"']+)""", markdown(text, extensions=_GIVE_IDS)))
