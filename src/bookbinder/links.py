@@ -7,7 +7,8 @@ under any generator.
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from markdown.extensions.toc import slugify
 
 from bookbinder import course
 from bookbinder.chapter import Chapter, load
-from bookbinder.check import anchors, pages
+from bookbinder.check import anchors, figure_anchor, pages
 
 PACKAGE, API, BIBLIOGRAPHY = "chainrule", "reference/api", "reference/bibliography.md"
 _MODULE = re.compile(rf"^::: ({PACKAGE}[\w.]*)$", re.M)
@@ -180,6 +181,19 @@ def cited(docs: Path) -> dict[str, list[tuple[str, str]]]:
             title = all_of_them[page].meta.get("title", page)
             label = book.label(page) if page.endswith(".md") else title
             found.setdefault(key, []).append((_address(page), label))
+    return found
+
+
+def figures(outputs: Iterable[list[dict]]) -> list[list[str]]:
+    """For each block's outputs the anchors of its figures, made of their titles; "" for what is none."""
+    seen: Counter[str] = Counter()
+    found: list[list[str]] = []
+    for block in outputs:
+        found.append([])
+        for output in block:
+            name = figure_anchor(output["alt"]) if output["kind"] == "figure" else ""
+            seen[name] += 1
+            found[-1].append(name and (name if seen[name] == 1 else f"{name}-{seen[name]}"))
     return found
 
 

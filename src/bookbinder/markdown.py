@@ -124,6 +124,9 @@ class _Splice(Preprocessor):
             first, last = answer.line - 1 - self.offset, answer.end - self.offset
             lines[first:last] = [""] * (last - first)
         below = frames.below(chapter, data["blocks"])
+        below = [
+            (*shown, names) for shown, names in zip(below, links.figures(b[0] for b in below), strict=True)
+        ]
         for block, slot, shown in reversed(list(zip(chapter.blocks, data["blocks"], below, strict=True))):
             self._splice(lines, chapter, block, slot, shown)
         self._header(lines, chapter, data)
@@ -135,9 +138,10 @@ class _Splice(Preprocessor):
         fence = block.line - 1 - self.offset
         if not (0 <= fence < len(lines) and lines[fence].lstrip().startswith("```")):
             raise chapter.wrong("page.moved", block.line)
-        if any(shown):
+        outputs, film, figures = shown
+        if outputs or film:
             name = block.predicts.name if block.predicts else ""
-            text = html.outputs(shown[0], f"{self.root}{FIGURES}", shown[1], name)
+            text = html.outputs(outputs, f"{self.root}{FIGURES}", film, name, figures)
             if name:
                 self._close_paragraph(lines, block)
             self._insert(lines, block.end - self.offset, block.indent, text)

@@ -152,6 +152,12 @@ def test_exercises_get_anchors_by_their_numbers():
     assert root[0][0][0].get("href") == "#exercise-1"
 
 
-def test_an_author_may_link_an_exercise():
-    page = parse(HEAD.format("T") + '!!! exercise "2 · Name"\n    Text.\n', "docs/start/t.md")
-    assert "exercise-2" in check.anchors(page)
+def test_figures_get_anchors_by_their_titles():
+    figure = lambda title: {"kind": "figure", "alt": title}
+    blocks = [[figure("A Path; of two"), {"kind": "stdout"}], [], [figure("A path"), figure("Other")]]
+    assert links.figures(blocks) == [["figure-a-path", ""], [], ["figure-a-path-2", "figure-other"]]
+
+
+def test_an_author_may_link_an_exercise_and_a_figure():
+    text = '!!! exercise "2 · Name"\n    Text.\n\n' + BLOCK.format('ax.set_title("A path")')
+    assert {"exercise-2", "figure-a-path"} <= check.anchors(parse(HEAD.format("T") + text, "docs/start/t.md"))
