@@ -60,7 +60,8 @@ def _names(docs: Path, state: tuple) -> dict[str, Name]:
             page = f"{API}/{file.stem}/"
             for module in _MODULE.findall(file.read_text(encoding="utf-8")):
                 tree = _tree(docs, module)
-                found |= {name: Name(name, page, says) for name, says in _documented(tree, module)}
+                said = [*_documented(tree, module), *_passed_on(tree, module, docs)]
+                found |= {name: Name(name, page, says) for name, says in said}
     return found
 
 
@@ -81,6 +82,29 @@ def _documented(node: ast.AST, above: str) -> Iterator[tuple[str, str]]:
             yield f"{above}.{child.name}", says.split("\n")[0]
             if isinstance(child, ast.ClassDef):
                 yield from _documented(child, f"{above}.{child.name}")
+
+
+def _passed_on(tree: ast.Module, module: str, docs: Path) -> Iterator[tuple[str, str]]:
+    """What a module imports from another one of the package and lists as its own, with strings, in `__all__`."""
+    lists = [row.value for row in tree.body if isinstance(row, ast.Assign | ast.AugAssign)]
+    parts = [part for row in lists if isinstance(row, ast.List) for part in row.elts]
+    for name in [
+        part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]:
+        if says := _said(docs, module, name):
+            yield f"{module}.{name}", says
+
+
+def _said(docs: Path, module: str, name: str) -> str:
+    """First line of the docstring of what a module calls by a name, wherever in the package it is defined."""
+    tree = _tree(docs, module)
+    if says := dict(_documented(tree, module)).get(f"{module}.{name}"):
+        return says
+    imports = [
+        row for row in tree.body if isinstance(row, ast.ImportFrom) and (row.module or "").startswith(PACKAGE)
+    ]
+    above = [row.module or "" for row in imports if name in {alias.name for alias in row.names}]
+    return _said(docs, above[0], name) if above else ""
 
 
 def _offered(docs: Path) -> dict[str, str]:

@@ -276,9 +276,13 @@ class _Links(Treeprocessor):
         page = splice.course.page_of(chapter)
         if page == links.BIBLIOGRAPHY:
             self._cited(root, links.cited(splice.docs))
-        if page.startswith(("reference/", "contribute/")) or not splice.options["directory_urls"]:
+        in_api = page.startswith(links.API)  # docstrings, too, which name things in full
+        if not in_api and page.startswith(("reference/", "contribute/")):
             return
-        known, entries = links.known(chapter, splice.docs), links.names(splice.docs)
+        if not splice.options["directory_urls"]:
+            return
+        entries = links.names(splice.docs)
+        known = {links.PACKAGE: links.PACKAGE} if in_api else links.known(chapter, splice.docs)
 
         def address_of(name: str) -> str:
             head, _, rest = name.partition(".")

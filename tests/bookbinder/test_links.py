@@ -69,6 +69,18 @@ def test_names_of_the_api_have_a_docstring_and_no_underscore(docs):
     assert found["chainrule.ops.relu"].address == "reference/api/ops/#chainrule.ops.relu"
 
 
+def test_names_that_a_module_passes_on_are_its_own_too(docs):
+    Path("src/chainrule/more.py").write_text(
+        'from chainrule.ops import Box, relu\n__all__ = ["relu"]\n__all__ += ["none"]\n', encoding="utf-8"
+    )
+    (docs / "reference/api/more.md").write_text("# More\n\n::: chainrule.more\n", encoding="utf-8")
+    found = links.names(docs)
+    assert found["chainrule.more.relu"] == links.Name(
+        "chainrule.more.relu", "reference/api/more/", "Rectifier."
+    )
+    assert {name for name in found if ".more." in name} == {"chainrule.more.relu"}
+
+
 def test_a_class_is_shown_where_a_method_of_it_is(docs):
     ((module, rows),) = links.overview(API, docs)
     assert module == "chainrule.ops"

@@ -64,6 +64,32 @@ def test_links_and_anchors_resolve(site, path):
     assert [link for link in read(path).links if not lands(path, link)] == []
 
 
+@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("/reference/api/")])
+def test_an_api_page_begins_with_a_table_of_what_it_holds(site, path):
+    html = file_of(path).read_text(encoding="utf-8")
+    table = html.partition('<section class="book-overview"')[2].partition("</section>")[0]
+    told = set(re.findall(r'<a href="#(chainrule[.\w]+)"', table))
+    headed = set(re.findall(r'<h3 id="(chainrule(?:\.[a-z]\w*)+\.\w+)" class="doc doc-heading">', html))
+    assert told and told <= read(path).anchors and headed - told == set()
+
+
+def test_docstrings_chapters_and_sources_are_linked_with_the_reference(site):
+    if "/reference/api/nn/" not in PAGES:
+        pytest.skip("a site without the reference")
+    assert any(link.endswith("/ops/#chainrule.ops.relu") for link in read("/reference/api/nn/").links)
+    chapters = [path for path in PAGES if path.startswith("/networks/")]
+    assert any(
+        "/reference/api/" in link and "#chainrule." in link for path in chapters for link in read(path).links
+    )
+    assert all(
+        "../../reference/notation/" in read(path).links for path in chapters if "bug-museum" not in path
+    )
+    entries = re.findall(
+        r'<li id="\w+\d">.*?</li>', file_of("/reference/bibliography/").read_text("utf-8"), re.S
+    )
+    assert len(entries) > 50 and [entry for entry in entries if "book-cited" not in entry] == []
+
+
 @every_page
 def test_images_say_what_they_show(site, path):
     lacking = [at for at in read(path).images if not all(at.get(key) for key in ("alt", "width", "height"))]
