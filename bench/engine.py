@@ -461,41 +461,44 @@ def processor():
 # --- The page ---------------------------------------------------------------------------------------------------
 
 
-QUIET = "The machine had time for it."
+TWO = """Everything above is measured with one thread.
+With two, both libraries can share a large product of matrices between two cores, so one step was measured again:
+
+{table}
+"""
 BUSY = (
-    "The machine was busy with other work, so the column for two threads says little: there the threads of a step wait "
-    "for a free core as well as for each other."
+    "The machine was busy with other work, so what was measured with two threads says little: there the threads of a "
+    "step wait for a free core as well as for each other.\n"
 )
 
 
 def page(record):
     """The reference page of a record."""
-    rows, names = record["rows"], [*OURS, PRODUCTS, *OTHERS]
-    head = ["", *(r["step"] for r in rows)]
-    lines = [
-        ["threads", *(str(r["threads"]) for r in rows)],
-        *([who, *(cell(r, who) for r in rows)] for who in names),
-    ]
-    table = "".join("| " + " | ".join(line) + " |\n" for line in [head, ["---"] * len(head), *lines])
-    absent = {f"{who} {why}" for r in rows for who, why in r["absent"].items()}
+    names = [*OURS, PRODUCTS, *OTHERS]
+    rows = [row for row in record["rows"] if row["threads"] == 1]
+    pairs = [(row, other) for other in record["rows"] if other["threads"] > 1 for row in rows]
+    pair = next(((row, other) for row, other in pairs if row["step"] == other["step"]), None)
+    lines = [[who, *(cell(row, who) for row in rows)] for who in names]
+    table = rendered(["", *(row["step"] for row in rows)], lines)
+    absent = {f"{who} {why}" for row in record["rows"] for who, why in row["absent"].items()}
     notes = "".join(f"- {line}.\n" for line in sorted(absent))
-    ahead = [
-        f"{r['step']} ({r['threads']} thread{'s' * (r['threads'] > 1)})"
-        for r in rows
-        if r["ratio"]["chainrule"] > 1
-    ]
+    ahead = [row["step"] for row in rows if row["ratio"]["chainrule"] > 1]
     behind = (
         f"PyTorch leads in: {'; '.join(ahead)}." if ahead else "In none of these steps does PyTorch lead."
     )
+    threads = ""
+    if pair:
+        both = [[who, *(cell(row, who) for row in pair)] for who in names]
+        said = [line for line in both if line[1:] != ["–", "–"]]
+        threads = TWO.format(table=rendered([pair[0]["step"], "one thread", "two threads"], said))
     measured = {r["step"]: cell(r, "chainrule") for r in record.get("sequences", ())}
     lines = "".join(f"| {name} | 1.00 | {measured.get(name, '–')} |\n" for name, *_ in SEQUENCES)
-    sequences = f"|  | PyTorch | chainrule |\n| --- | --- | --- |\n{lines}"
+    sequences = rendered(["", "PyTorch", "chainrule"], []) + lines
     filled = {
         k: record[k] for k in ("date", "processor", "cores", "blas", "python", "numpy", "torch", "code")
     }
     load = " at the start and ".join(map(str, record["load"]))
-    busy = max(record["load"]) > record["cores"] + 1
-    trust = BUSY if busy else QUIET
+    trust = BUSY if pair and max(record["load"]) > record["cores"] + 1 else ""
     files = ", ".join(f'"{name}.py"' for name in MEASURED)
     template = (Path(__file__).parent / "speed.md").read_text(encoding="utf-8")
     return template.format(
@@ -505,9 +508,15 @@ def page(record):
         notes=notes,
         behind=behind,
         load=load,
+        threads=threads,
         trust=trust,
         files=files,
     )
+
+
+def rendered(head, lines):
+    """A Markdown table."""
+    return "".join("| " + " | ".join(line) + " |\n" for line in [head, ["---"] * len(head), *lines])
 
 
 def cell(row, who):

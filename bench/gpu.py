@@ -12,6 +12,7 @@ import copy
 import hashlib
 import json
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from chainrule.torch import TorchTrainer, device, fit, to_torch
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "docs" / "reference" / "records" / "gpu.json"
 PAGE = ROOT / "docs" / "reference" / "gpu.md"
+CONFIG = ROOT / "mkdocs.yml"
 LIMITS = {"float64": 1e-10, "float32": 1e-5}
 MODES = {
     "plain": {},
@@ -251,6 +253,13 @@ def page(record):
     return "\n".join([HEAD, provenance(record), parity_table(record), fit_table(record), speed_table(record)])
 
 
+def listed(config):
+    """The site's configuration with the page in its menu; without a record the page would say nothing there."""
+    config = re.sub(r"^not_in_nav: /reference/gpu\.md.*\n", "", config, flags=re.M)
+    row, above = "      - reference/gpu.md\n", "      - reference/speed.md\n"
+    return config if row in config else config.replace(above, above + row, 1)
+
+
 def table(head, rows):
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -348,6 +357,8 @@ def main(arguments):
     """Measure, show, and with --record write."""
     if "--page" in arguments:
         PAGE.write_text(page(json.loads(RECORD.read_text()) if RECORD.exists() else None), encoding="utf-8")
+        if RECORD.exists():
+            CONFIG.write_text(listed(CONFIG.read_text(encoding="utf-8")), encoding="utf-8")
         return
     where = device()
     if where.type == "cpu":

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from markdown import markdown
+from markdown.extensions.toc import slugify
 
 from bookbinder import code, course, exercises, form, layout, sync
 from bookbinder.chapter import CODE_SPAN, LABS, Chapter, load
@@ -14,6 +15,8 @@ from bookbinder.page import ELSEWHERE, PageError, front_matter_lines
 
 _LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _GIVE_IDS = "toc attr_list md_in_html admonition tables def_list pymdownx.details pymdownx.tabbed".split()
+_EXERCISE = re.compile(r'^(?:!!!|\?\?\?\+?) exercise "(\d+)\b', re.M)
+_TITLE = re.compile(r"""(?:set_title|suptitle)\(\s*["']([^"'\n]+)["']""")
 # What an author may not write as raw HTML: scripts and styles break the page's policy, and addresses its promise; code
 # that is not in a fence would be shown and never run.
 _FORBIDDEN = re.compile(
@@ -97,8 +100,15 @@ def _link(chapter: Chapter, target: str, docs: Path) -> tuple[str, dict] | None:
         return "page.anchor", {"page": path or "this page", "anchor": anchor}
 
 
+def figure_anchor(title: str) -> str:
+    """Anchor of a figure with this title; of several titles, as its alternative text has them, the first counts."""
+    return f"figure-{slugify(title.partition(';')[0], '-')}"
+
+
 @lru_cache(maxsize=512)
 def anchors(chapter: Chapter) -> set[str]:
-    """Ids that a link may name on a page: its headings' and those that its author gave."""
+    """Ids that a link may name on a page: its headings', exercises' and figures', and those that its author gave."""
     text = "\n".join(line for _, line in chapter.prose)
-    return set(re.findall(r"""\bid=["']([^"']+)""", markdown(text, extensions=_GIVE_IDS)))
+    made = {f"exercise-{number}" for number in _EXERCISE.findall(text)}
+    made |= {figure_anchor(title) for block in chapter.blocks for title in _TITLE.findall(block.code)}
+    return made | set(re.findall(r"""\bid=["']([^"']+)""", markdown(text, extensions=_GIVE_IDS)))

@@ -7,7 +7,7 @@ Python-Markdown extensions.
 import os
 import re
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 from jinja2 import Environment, FileSystemLoader
 from markdown import Extension, Markdown
@@ -16,8 +16,20 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 from markupsafe import Markup
 
-from bookbinder import addresses, cache, course, exercises, frames, length, predict, reader, runner, tally
-from bookbinder.chapter import Block, Chapter, load
+from bookbinder import (
+    addresses,
+    cache,
+    course,
+    exercises,
+    frames,
+    length,
+    links,
+    predict,
+    reader,
+    runner,
+    tally,
+)
+from bookbinder.chapter import LABS, Block, Chapter, load
 from bookbinder.page import SITE, under_zensical, where
 from bookbinder.predict import Prediction
 
@@ -44,7 +56,8 @@ class Bookbinder(Extension):
     def extendMarkdown(self, md: Markdown) -> None:
         """Register what works on lines, after white space is normalised (30) and before fences are read (25).
 
-        And what works on elements: after headings have their ids (5), before links are made addresses (0).
+        And what works on elements: after headings have their ids (5), before links are made addresses (0), and what
+        makes addresses itself after that.
         """
         splice = _Splice(md)
         splice.options = self.getConfigs()
@@ -52,6 +65,9 @@ class Bookbinder(Extension):
         numbers = _Numbers(md)
         numbers.splice = splice
         md.treeprocessors.register(numbers, "bookbinder", 4)
+        joined = _Links(md)
+        joined.splice = splice
+        md.treeprocessors.register(joined, "bookbinder-links", -1)
 
 
 makeExtension = Bookbinder  # Python-Markdown looks it up by this name
@@ -120,21 +136,27 @@ class _Splice(Preprocessor):
             first, last = answer.line - 1 - self.offset, answer.end - self.offset
             lines[first:last] = [""] * (last - first)
         below = frames.below(chapter, data["blocks"])
+        below = [
+            (*shown, names) for shown, names in zip(below, links.figures(b[0] for b in below), strict=True)
+        ]
         for block, slot, shown in reversed(list(zip(chapter.blocks, data["blocks"], below, strict=True))):
             self._splice(lines, chapter, block, slot, shown)
         if tally.MARK in lines:
             at = lines.index(tally.MARK)
             lines[at : at + 1] = ["", self.md.htmlStash.store(str(html.tally(tally.of(self.docs)))), ""]
         self._header(lines, chapter, data)
+        if self.page.as_posix().startswith(links.API):
+            self._overview(lines)
         return lines
 
     def _splice(self, lines: list[str], chapter: Chapter, block: Block, slot: dict, shown: tuple) -> None:
         fence = block.line - 1 - self.offset
         if not (0 <= fence < len(lines) and lines[fence].lstrip().startswith("```")):
             raise chapter.wrong("page.moved", block.line)
-        if any(shown):
+        outputs, film, figures = shown
+        if outputs or film:
             name = block.predicts.name if block.predicts else ""
-            text = html.outputs(shown[0], f"{self.root}{FIGURES}", shown[1], name)
+            text = html.outputs(outputs, f"{self.root}{FIGURES}", film, name, figures)
             if name:
                 self._close_paragraph(lines, block)
             self._insert(lines, block.end - self.offset, block.indent, text)
@@ -193,12 +215,23 @@ class _Splice(Preprocessor):
         if heading is None or not tells or not self._address():  # the home page says it in its own way
             return
         page, repo = self.page.as_posix(), self.options["repo"] or os.environ.get("GITHUB_REPOSITORY", "")
-        links = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")
+        buttons = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")
         needs = [self._need(need) for need in chapter.meta.get("needs") or []]
         proved, more = _proved(chapter, data), reader.attributes(chapter, self.root)
         place = self.course.place(self.course.page_of(chapter))
-        header = html.header(chapter.meta, place, needs, _minutes(chapter), proved, links, more)
+        notation = (
+            f"{self.root}reference/notation/" if (self.docs / "reference/notation.md").is_file() else ""
+        )
+        symbols = notation if chapter.is_chapter else ""
+        header = html.header(chapter.meta, place, needs, _minutes(chapter), proved, buttons, more, symbols)
         self._insert(lines, heading + 1, "", header)
+
+    def _overview(self, lines: list[str]) -> None:
+        """Put a table of what there is above the first module of an API page."""
+        first = next((n for n, line in enumerate(lines) if line.startswith(f"::: {links.PACKAGE}")), None)
+        if first is not None:
+            modules = links.overview("\n".join(lines), self.docs)
+            self._insert(lines, first, "", html.overview(modules, self.root))
 
     def _address(self) -> str:
         """Address of the page below the site's root."""
@@ -245,10 +278,55 @@ class _Numbers(Treeprocessor):
                 element.insert(0, old)
 
 
+class _Links(Treeprocessor):
+    """Adds the links that nobody types (see links.py), to the page that was spliced last."""
+
+    splice: _Splice
+
+    def run(self, root: Element) -> None:
+        """Change the page's elements."""
+        chapter, splice = self.splice.chapter, self.splice
+        if chapter is None:
+            return
+        page = splice.course.page_of(chapter)
+        if page == links.BIBLIOGRAPHY:
+            self._cited(root, links.cited(splice.docs))
+        in_api = page.startswith(links.API)  # docstrings, too, which name things in full
+        if not in_api and page.startswith(("reference/", "contribute/")):
+            return
+        if not splice.options["directory_urls"]:
+            return
+        entries = links.names(splice.docs)
+        known = {links.PACKAGE: links.PACKAGE} if in_api else links.known(chapter, splice.docs)
+
+        def address_of(name: str) -> str:
+            head, _, rest = name.partition(".")
+            full = f"{known[head]}.{rest}".rstrip(".") if head in known else ""
+            return splice.root + entries[full].address if full in entries else ""
+
+        links.into_text(root, links.number_exercises(root), address_of)
+
+    def _cited(self, root: Element, places: dict[str, list[tuple[str, str]]]) -> None:
+        for entry in [element for element in root.iter() if element.get("id") in places]:
+            said = SubElement(entry, "span", {"class": "book-cited", "data-search-exclude": ""})
+            said.text = "Cited in "
+            for address, label in places[entry.get("id")]:
+                link = SubElement(said, "a", href=self.splice.root + address)
+                link.text, link.tail = label, ", "
+            said[-1].tail = ""
+
+
 def titles(chapter: Chapter, docs: Path) -> dict:
-    """What the theme is told of a page's title: with its number, and without."""
-    title, number = chapter.meta.get("title"), course.of(docs).number(course.of(docs).page_of(chapter))
-    return {"title": f"{number} {title}", "name": title} if title and number else {}
+    """What the theme is told of a page: its title with its number, and without; the labs that name it."""
+    book = course.of(docs)
+    page = book.page_of(chapter)
+    title, number = chapter.meta.get("title"), book.number(page)
+    labs = [load(file) for file in sorted((docs / LABS).glob("*.py"))] if number else []
+    after = [lab for lab in labs if f"](../{page})" in lab.text]
+    told = {"labs": [(lab.meta.get("title"), f"{Path(book.page_of(lab)).with_suffix('')}/") for lab in after]}
+    return ({"title": f"{number} {title}", "name": title} if title and number else {}) | (
+        told if after else {}
+    )
 
 
 def _minutes(chapter: Chapter) -> str:

@@ -11,9 +11,16 @@ from mkdocs.structure.files import File
 from bookbinder import addresses, binding, course, postprocess, reader
 from bookbinder.chapter import LABS, load
 from bookbinder.markdown import titles
-from bookbinder.page import fault, front_matter_lines, set_page, show
+from bookbinder.page import SITE, fault, front_matter_lines, set_page, show
 
 log = logging.getLogger("mkdocs.plugins.bookbinder")
+
+
+def _search(file: File) -> dict:
+    """What the theme's search is told of a page: how much it counts, or that it is left out, as one without a nav."""
+    rows = SITE["search"]
+    boost = rows[max((row for row in rows if file.src_uri.startswith(row)), key=len)]
+    return {"boost": boost} if boost and not file.inclusion.is_not_in_nav() else {"exclude": True}
 
 
 class LabFile(File):
@@ -77,6 +84,7 @@ class BookbinderPlugin(BasePlugin):
             page.meta = dict(chapter.meta)
             markdown = "\n".join(chapter.text.split("\n")[front_matter_lines(chapter.text) :])
         page.meta.update(titles(chapter, Path(config.docs_dir)))
+        page.meta.setdefault("search", _search(page.file))
         faults = [fault for fault in self.book.faults if Path(fault.file).resolve() == file]
         if faults:
             set_page(None)

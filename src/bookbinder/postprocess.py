@@ -30,19 +30,31 @@ _TOKEN = re.compile(
 _HEAD = re.compile(r'<head>(?:\s*<meta charset="?utf-8"?>)?', re.IGNORECASE)
 _PLAIN = re.compile(r'<span class="(?:[nopw]|sa)">([^<]*)</span>')
 _STRING = re.compile(r'(?:<span class="s[12i]">[^<]*</span>){2,}')  # of one colour: a string and its brackets
-# What no search should find: code, signatures, and the hints and solutions of exercises.
+# What no search should find: code, signatures, the hints and solutions of exercises, and lists of sources, which stand
+# in the bibliography.
 _UNSOUGHT = re.compile(
-    r'<(div|details) (?=class="(?:language-py(?:thon)? (?:doc-signature )?highlight|mkdocstrings-source|tip|success)")'
+    r'<(div|details|h2) (?=(?:id="sources"|class="(?:language-(?:py|python|markdown) (?:doc-signature )?highlight'
+    r'|mkdocstrings-source|tip|success)")[ >])'
 )
-# The lists of arguments and errors below a docstring: a function is found by its name and first line.
-_ARGUMENTS = re.compile(r'(<span class="doc-section-title">[^<]*</span></p>\s*)<ul>')
+# A function is found by its name and the first paragraph of its docstring.
+_FURTHER = re.compile(
+    r'(<div class="doc doc-contents[^>]*>\s*(?:<p class="doc doc-class-bases">.*?</p>\s*)?<p>.*?</p>)'
+    r'(.*?)(?=<details|<div class="doc |<h\d)',
+    re.DOTALL,
+)
+# A method is headed by its own name alone, and a page of layers has eleven that are called forward.
+_METHOD = re.compile(
+    r'(<h\d id="[\w.]+\.([A-Z]\w*)\.\w+" class="doc doc-heading">\s*<span class="doc doc-object-name [^>]*>)(?=\w+<)'
+)
+_HEADERLINK = re.compile(r'<a (?=[^>]*class="headerlink")(?![^>]*aria-label)([^>]*?title="([^"]*)")')
 _META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
 def plain(html: str) -> str:
     """The HTML with what no search should find marked so, and without marks that show no colour, half of code's."""
     html = _STRING.sub(lambda parts: f'<span class="s2">{re.sub("<[^>]*>", "", parts[0])}</span>', html)
-    html = _ARGUMENTS.sub(r"\1<ul data-search-exclude>", html)
+    html = _METHOD.sub(r"\1\2.", html)
+    html = _FURTHER.sub(lambda m: m[1] + re.sub("<(p|ul|ol)>", r"<\1 data-search-exclude>", m[2]), html)
     return _UNSOUGHT.sub(r"<\1 data-search-exclude ", _PLAIN.sub(r"\1", html))
 
 
@@ -60,6 +72,7 @@ def process(html: str, url: str) -> str:
         PageError: an image has no alternative text or no size, or a style attribute has no class in `STYLES`.
     """
     html = plain(_META.sub("", html))
+    html = _HEADERLINK.sub(r'<a aria-label="\2" \1', html)  # else it is named as its sign is
     hashes: dict[str, set[str]] = {"script": set(), "style": set()}
 
     def mend(match: re.Match) -> str:

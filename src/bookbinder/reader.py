@@ -12,9 +12,9 @@ from bookbinder.chapter import Chapter
 
 
 def chains(chapter: Chapter) -> list[list[int]]:
-    """For each block the numbers of those that must run before it: its program so far, or its exercise's set-up.
+    """For each block the numbers of the program that it is copied as: what it goes on with, or its exercise's set-up.
 
-    A check also needs something to check; that is the starter, which a reader fills.
+    A check needs something to check; that is the starter, which a reader fills. A solution is followed by its check.
     """
     number = {id(block): n for n, block in enumerate(chapter.blocks)}
     parts = {block.exercise: n for n, block in enumerate(chapter.blocks) if block.exercise}
@@ -22,13 +22,18 @@ def chains(chapter: Chapter) -> list[list[int]]:
     for program in chapter.programs():
         for at, block in enumerate(program):
             name, role = block.exercise or ("", "")
+            after = [parts[name, "check"]] if role == "solution" and (name, "check") in parts else []
             if chapter.is_lab:  # one program
                 above = [other for other in program[:at] if exercises.in_program(chapter, other)]
-                found.append([number[id(other)] for other in above])
+                if role == "solution":  # in the place of the starter
+                    above = [other for other in above if other.exercise != (name, "starter")]
+                found.append([*(number[id(other)] for other in above), number[id(block)], *after])
                 continue
             wanted = {"check": ("setup", "starter"), "setup": ()}.get(role, ("setup",) if role else ())
             before = [parts[name, other] for other in wanted if (name, other) in parts]
-            found.append(before or [number[id(other)] for other in program[:at]])
+            found.append(
+                [*(before or (number[id(other)] for other in program[:at])), number[id(block)], *after]
+            )
     return found
 
 

@@ -384,4 +384,4 @@ def test_a_cell_of_a_lab_needs_the_program_above_it(tmp_path):
     lab.write_text(DRILL, encoding="utf-8")
     roles = [(block.exercise or ("", "cell"))[1] for block in load(lab).blocks]
     assert roles == ["setup", "starter", "check", "solution", "stand-in", "cell"]
-    assert reader.chains(load(lab)) == [[], [0], [0, 1], [0, 1], [0, 1], [0, 1, 4]]
+    assert reader.chains(load(lab)) == [[0], [0, 1], [0, 1, 2], [0, 3, 2], [0, 1, 4], [0, 1, 4, 5]]

@@ -159,9 +159,26 @@ def test_hints_and_solutions_are_left_out_of_the_search(kind, hidden):
     assert body(f'<details class="{kind}">x</details>') == f'<details {exclude}class="{kind}">x</details>'
 
 
-def test_arguments_of_a_function_are_left_out_of_the_search():
-    title = '<p><span class="doc-section-title">Parameters:</span></p>\n'
-    assert (
-        body(f"{title}<ul><li>x</li></ul><ul></ul>")
-        == f"{title}<ul data-search-exclude><li>x</li></ul><ul></ul>"
-    )
+def test_of_a_docstring_the_first_paragraph_is_left_in_the_search():
+    head, end = '<div class="doc doc-contents ">\n<p>First.</p>', '<details class="x"></details>'
+    more = '<p{0}>More.</p><ul{0}><li><div class="doc-md-description"><p{0}>x</p></div></li></ul>'
+    assert body(head + more.format("") + end) == head + more.format(" data-search-exclude") + end
+    assert body("<p>First.</p><p>More.</p>") == "<p>First.</p><p>More.</p>"
+
+
+def test_a_method_is_headed_by_its_class_too():
+    heading = '<h4 id="m.nn.Linear.forward" class="doc doc-heading">\n<span class="doc doc-object-name x">'
+    assert body(f"{heading}forward</span></h4>") == f"{heading}Linear.forward</span></h4>"
+    alone = heading.replace("Linear.", "")
+    assert body(f"{alone}forward</span></h4>") == f"{alone}forward</span></h4>"
+
+
+def test_lists_of_sources_are_left_out_of_the_search():
+    assert body('<h2 id="sources">S</h2>') == '<h2 data-search-exclude id="sources">S</h2>'
+    assert body('<h2 id="sources-of-noise">S</h2>') == '<h2 id="sources-of-noise">S</h2>'
+
+
+def test_the_link_of_a_heading_has_a_name():
+    link = '<a class="headerlink" href="#x" title="Link to this section">&para;</a>'
+    named = link.replace("<a ", '<a aria-label="Link to this section" ')
+    assert body(link) == named == body(named)

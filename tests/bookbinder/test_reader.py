@@ -70,10 +70,10 @@ e = d
 """
 
 
-def test_a_block_needs_its_program_so_far_and_an_exercise_its_set_up():
+def test_a_block_is_copied_with_its_program_so_far_and_a_solution_with_its_check():
     chapter = parse(PAGE)
     assert not chapter.faults
-    assert reader.chains(chapter) == [[], [0], [], [], [3], [3, 4], [3], [], [7]]
+    assert reader.chains(chapter) == [[0], [0, 1], [2], [3], [3, 4], [3, 4, 5], [3, 6, 5], [7], [7, 8]]
 
 
 def test_the_attributes_say_it_to_a_script():

@@ -35,10 +35,26 @@ RECORD = {
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(gpu, "ROOT", tmp_path)
-    monkeypatch.setattr(gpu, "RECORD", tmp_path / "records" / "gpu.json")
-    monkeypatch.setattr(gpu, "PAGE", tmp_path / "gpu.md")
-    return tmp_path
+    book = tmp_path / "book"
+    book.mkdir()
+    monkeypatch.setattr(gpu, "ROOT", book)
+    monkeypatch.setattr(gpu, "RECORD", book / "records" / "gpu.json")
+    monkeypatch.setattr(gpu, "PAGE", book / "gpu.md")
+    monkeypatch.setattr(gpu, "CONFIG", tmp_path / "mkdocs.yml")
+    gpu.CONFIG.write_text("nav:\n      - reference/speed.md\nnot_in_nav: /reference/gpu.md  # yet\nx: 1\n")
+    return book
+
+
+def test_the_page_is_in_the_menu_when_there_is_a_record(folder):
+    gpu.main(["--page"])
+    assert "not_in_nav" in gpu.CONFIG.read_text()
+    gpu.RECORD.parent.mkdir()
+    gpu.RECORD.write_text(json.dumps(RECORD))
+    for _ in range(2):
+        gpu.main(["--page"])
+        assert gpu.CONFIG.read_text() == "nav:\n      - reference/speed.md\n      - reference/gpu.md\nx: 1\n"
+    written = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert ("\n      - reference/gpu.md\n" in written) == (ROOT / "docs/reference/records/gpu.json").exists()
 
 
 def test_without_a_device_one_line_and_no_change(monkeypatch, folder, capsys):

@@ -131,6 +131,14 @@ def test_page_names_every_engine_and_says_where_pytorch_leads():
     ]
     text = engine.page(record() | {"rows": rows})
     assert all(f"| {name} |" in text for name in [*engine.OURS, *engine.OTHERS])
-    assert "PyTorch leads in: A (1 thread)." in text and "- JAX, jit is away." in text
+    assert "PyTorch leads in: A." in text and "two threads |" not in text and "- JAX, jit is away." in text
+    again = rows[0] | {"threads": 2, "ratio": {"PyTorch": 1.0, "chainrule": 1.5}}
+    text = engine.page(record() | {"rows": [*rows, again]})
+    assert "| A | one thread | two threads |" in text and "| chainrule | 1.25 | 1.50 |" in text
+    heads = [line for line in text.split("\n") if line.startswith("|  |")]
+    assert all(len({*head.split(" | ")}) == head.count("|") - 1 for head in heads), (
+        "no two columns have one name"
+    )
+    assert "says little" in engine.page(record() | {"rows": [*rows, again], "load": [9.0, 9.0]})
     rows[0]["ratio"]["chainrule"] = 0.5
     assert "In none of these steps does PyTorch lead." in engine.page(record() | {"rows": rows})

@@ -64,6 +64,32 @@ def test_links_and_anchors_resolve(site, path):
     assert [link for link in read(path).links if not lands(path, link)] == []
 
 
+@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("/reference/api/")])
+def test_an_api_page_begins_with_a_table_of_what_it_holds(site, path):
+    html = file_of(path).read_text(encoding="utf-8")
+    table = html.partition('<section class="book-overview"')[2].partition("</section>")[0]
+    told = set(re.findall(r'<a href="#(chainrule[.\w]+)"', table))
+    headed = set(re.findall(r'<h3 id="(chainrule(?:\.[a-z]\w*)+\.\w+)" class="doc doc-heading">', html))
+    assert told and told <= read(path).anchors and headed - told == set()
+
+
+def test_docstrings_chapters_and_sources_are_linked_with_the_reference(site):
+    if "/reference/api/nn/" not in PAGES:
+        pytest.skip("a site without the reference")
+    assert any(link.endswith("/ops/#chainrule.ops.relu") for link in read("/reference/api/nn/").links)
+    chapters = [path for path in PAGES if path.startswith("/networks/")]
+    assert any(
+        "/reference/api/" in link and "#chainrule." in link for path in chapters for link in read(path).links
+    )
+    assert all(
+        "../../reference/notation/" in read(path).links for path in chapters if "bug-museum" not in path
+    )
+    entries = re.findall(
+        r'<li id="\w+\d">.*?</li>', file_of("/reference/bibliography/").read_text("utf-8"), re.S
+    )
+    assert len(entries) > 50 and [entry for entry in entries if "book-cited" not in entry] == []
+
+
 @every_page
 def test_images_say_what_they_show(site, path):
     lacking = [at for at in read(path).images if not all(at.get(key) for key in ("alt", "width", "height"))]
@@ -155,10 +181,15 @@ def program_of(path: str) -> str:
     if 'data-chains="' not in file_of(path).read_text(encoding="utf-8"):
         return ""
     chapter = load(source_of(path))
-    chains = enumerate(reader.chains(chapter))
-    goes_on = [(*before, at) for at, before in chains if before and not chapter.blocks[at].exercise]
-    codes = [chapter.blocks[at].code.strip("\n") for at in goes_on[-1]] if goes_on else []
-    return "\n\n".join(codes) + "\n" if codes else ""
+    codes = [block.code.strip("\n") for block in chapter.blocks]
+    alone = [n for n, block in enumerate(chapter.blocks) if not block.exercise]
+    chains = [reader.chains(chapter)[n] for n in alone]
+    wanting = [chain for chain in chains if len(chain) > 1 or wants_chainrule(codes[chain[-1]])]
+    return "\n\n".join(codes[n] for n in wanting[-1]) + "\n" if wanting else ""
+
+
+def wants_chainrule(program: str) -> bool:
+    return bool(re.search(r"^\s*(import|from) chainrule\b", program, re.M))
 
 
 # What the tab key should reach, and what it has reached: each control with whether it can be seen there.

@@ -13,7 +13,10 @@ from test_pages import LAST
 from sampling import sample
 
 CHAINED = [
-    path for path in PAGES if re.search(r'data-chains="\[[^"]*\d', file_of(path).read_text(encoding="utf-8"))
+    path for path in PAGES if re.search(r'data-chains="[^"]*\d,\d', file_of(path).read_text(encoding="utf-8"))
+]
+SOLVED = [
+    path for path in PAGES if 'class="admonition exercise"' in file_of(path).read_text(encoding="utf-8")
 ]
 DECKS = [path for path in PAGES if "<!-- slide" in file_of(path).read_text(encoding="utf-8")]
 FILMS = [path for path in PAGES if 'class="book-film"' in file_of(path).read_text(encoding="utf-8")]
@@ -199,9 +202,115 @@ def test_what_was_read_is_remembered(visit):
     assert json.loads(page.evaluate("localStorage.getItem('book-read')")) == [path.lstrip("/")]
     page = visit.open("/")
     assert page.locator(".book-continue").inner_text() == f"Go on with “{title}”"
+    assert page.locator(f".md-nav--primary a[href$='{path}'] .book-tick").count() == 1
     assert visit.faults() == [] and page.context.cookies() == []
     page.locator(".book-continue").click()
-    page.wait_for_url(f"**{path}")
+    page.wait_for_url(f"**{path}*")
+
+
+def test_the_way_back_leads_to_the_section_and_the_minutes_left_are_told(visit):
+    path = next(path for path in CHAINED if 'data-minutes="' in file_of(path).read_text(encoding="utf-8"))
+    page = visit.open(path)
+    minutes = int(page.locator(".book-header").get_attribute("data-minutes"))
+    left = page.locator(".book-left")
+    left.get_by_text(f"about {minutes} minutes left").wait_for()
+    heading = page.locator("article h2").nth(2)
+    heading.evaluate("e => scrollTo(0, e.getBoundingClientRect().top + scrollY)")
+    anchor = heading.get_attribute("id")
+    page.wait_for_function(f"() => localStorage.getItem('book-last').includes('#{anchor}')")
+    said = re.fullmatch(r"about (\d+) minutes? left", left.inner_text())
+    assert 0 < int(said[1]) < minutes
+    assert "#" not in page.url, "the address is what the reader asked for"
+    page = visit.open("/")
+    page.locator(".book-continue").click()
+    page.wait_for_url(f"**{path}#{anchor}")
+    page.wait_for_function(
+        "id => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 200", arg=anchor
+    )
+    assert visit.faults() == []
+
+
+def test_keys_are_listed_by_one_of_them(visit, axe):
+    page = visit.open(CHAINED[0])
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    assert dialog.is_visible() and "next page" in dialog.inner_text()
+    page.evaluate(axe)
+    assert page.evaluate(AXE) == []
+    page.keyboard.press("n")
+    page.wait_for_timeout(300)
+    assert page.url.endswith(CHAINED[0]), "a key does nothing behind the list"
+    page.keyboard.press("Escape")
+    assert dialog.count() == 0 and visit.faults() == []
+
+
+@pytest.mark.parametrize("path", sample(SOLVED, 2))
+def test_only_what_the_reader_opened_of_an_exercise_is_printed(visit, path):
+    page = visit.open(path)
+    boxes = page.locator(".exercise details:is(.tip, .success)").all()
+    boxes[0].locator("summary").first.click()
+    boxes[1].locator("summary").first.click()
+    boxes[1].locator("summary").first.click()  # and closed again
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(200)
+    assert [n for n, box in enumerate(boxes) if box.is_visible()] == [0]
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    assert boxes[1].is_visible() and not boxes[1].evaluate("e => e.open")
+
+
+@pytest.mark.parametrize("path", sample(SOLVED, 2))
+def test_a_solution_is_copied_with_its_check(visit, path):
+    page = visit.open(path)
+    page.evaluate("document.querySelectorAll('article details').forEach(d => d.open = true)")
+    found = 0
+    for exercise in page.locator(".exercise:has(.success .book-copy)").all():
+        button = exercise.locator(".success .book-copy").last
+        button.click()
+        program = page.evaluate("navigator.clipboard.readText()")
+        solution = button.locator("xpath=ancestor::div[contains(@class, 'highlight')]//code").text_content()
+        roles = exercise.locator(".book-role").all_inner_texts()
+        check = exercise.locator(".book-role:has-text('Check') ~ .highlight code").first.text_content()
+        assert "Check" in roles and program.index(solution.strip()) < program.index(check.strip())
+        assert program.endswith(check.strip() + "\n")
+        found += 1
+    assert found and visit.faults() == []
+
+
+def test_a_copy_button_keeps_its_name_while_it_has_the_focus(visit):
+    page = visit.open(CHAINED[0])
+    for name in ("Copy to clipboard", "Copy with what it needs"):
+        button = page.get_by_role("button", name=name).first
+        button.focus()
+        page.wait_for_timeout(300)
+        assert button.evaluate("e => e === document.activeElement && e.ariaLabel") == name
+
+
+# The first line of a block and the buttons above it.
+COVERED = """() => [...document.querySelectorAll(".highlight:has(> pre > nav)")].filter(block => {
+  const bar = block.querySelector("nav").getBoundingClientRect();
+  const words = document.createRange();
+  words.selectNodeContents(block.querySelector("code"));
+  return [...words.getClientRects()].some(r => r.width && r.bottom > bar.top + 1 && r.top < bar.bottom - 1
+    && r.right > bar.left);
+}).map(block => block.textContent.slice(0, 60))"""
+SCROLLED = """() => [...document.querySelectorAll(".highlight > pre > code")].filter(
+  code => code.checkVisibility() && code.scrollWidth > code.clientWidth + 1).length"""
+
+
+@pytest.mark.parametrize("path", sample(CHAINED, 3))
+def test_code_is_read_on_a_phone_without_scrolling_and_below_its_buttons(visit, path):
+    page = visit.open(path, width=375)
+    page.evaluate("document.querySelectorAll('article details').forEach(d => d.open = true)")
+    assert page.evaluate(SCROLLED) == 0
+    assert page.evaluate(COVERED) == []
+    page.locator(".book-wrap:visible").first.click()
+    assert page.evaluate(SCROLLED) > 0
+    page = visit.open(path, width=375)
+    assert page.locator("html.book-nowrap").count() == 1, "remembered"
+    page.locator(".book-wrap:visible").first.click()
+    assert page.locator("html.book-nowrap").count() == 0 and visit.faults() == []
 
 
 QUESTIONS = ".book-predict:not(details *, .tabbed-block *)"

@@ -81,6 +81,35 @@ def test_turning_the_page_is_light_and_keeps_everything_working(visit, chapter):
     assert visit.faults() == []
 
 
+def test_a_page_that_is_turned_to_while_the_last_one_scrolls_opens_at_its_top(visit):
+    page = visit.open("/")
+    for target in [path for path in PAGES if path.count("/") > 2][:3]:
+        page.evaluate("scrollTo(0, 400)")
+        page.locator(f".md-nav--primary a[href$='{target}']").first.evaluate(
+            "e => { scrollTo(0, 700); e.click(); }"
+        )
+        page.wait_for_url(f"**{target}")
+        page.wait_for_timeout(400)
+        assert page.evaluate("scrollY") == 0
+    assert visit.faults() == []
+
+
+def test_back_leads_to_the_place_and_the_address_that_were_left(visit, chapter):
+    page = visit.open(chapter)
+    left = page.url
+    page.evaluate("scrollTo(0, 1500)")
+    page.wait_for_timeout(500)
+    page.locator(".md-footer__link--next").evaluate("e => e.click()")
+    page.wait_for_url(lambda url: url != left)
+    page.evaluate("scrollTo(0, 900)")
+    page.wait_for_timeout(50)
+    page.go_back()
+    page.wait_for_url(left)
+    page.wait_for_timeout(600)
+    assert page.url == left and abs(page.evaluate("scrollY") - 1500) < 2
+    assert visit.faults() == []
+
+
 def test_narrow_after_turning_the_page_the_new_menu_is_closed_to_the_tab_key(visit, chapter):
     page = visit.open("/", 375)
     page.locator(".md-footer__link").last.click()

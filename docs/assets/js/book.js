@@ -1,6 +1,26 @@
 // What HTML alone cannot say: Material builds or sizes these elements at run time.
 "use strict";
 
+const memory = {
+  get: (key, other) => { try { return JSON.parse(localStorage.getItem(key)) ?? other; } catch { return other; } },
+  set: (key, value) => { try { localStorage.setItem(key, JSON.stringify(value)); } catch { /* private window */ } },
+};
+
+// Material notes the place of scrolling 100 ms late, when the address may be the next page's already: that page would
+// open in its middle. While the address is ahead of the page, nothing is noted.
+(() => {
+  const note = history.replaceState;
+  let shown = location.pathname;
+  document$.subscribe(() => { shown = location.pathname; });
+  history.replaceState = (...entry) => location.pathname === shown && note.apply(history, entry);
+})();
+
+// Material opens every box before it prints; hints and solutions are printed only where the reader opened them.
+document.addEventListener("click", event => {
+  const box = event.target.closest("summary")?.parentElement;
+  box?.classList.toggle("book-opened", !box.open); // the click is about to turn it
+});
+
 // Material's menu and scheme switches are labels, which no key reaches: each gets a real button inside, for a label
 // itself may not have the role of one.
 const buttonIn = (label, name, press) => {
@@ -84,6 +104,14 @@ document$.subscribe(() => {
   mend();
 });
 
+// Long lines of code are wrapped; who wants them whole, to be scrolled, is remembered.
+const wrap = () => {
+  const whole = document.documentElement.classList.toggle("book-nowrap");
+  memory.set("book-nowrap", whole);
+  alert$.next(whole ? "Long lines are whole" : "Long lines are wrapped");
+};
+document.documentElement.classList.toggle("book-nowrap", memory.get("book-nowrap", false));
+
 // Copy with what it needs: a block that goes on with a program is copied behind it, as one program that runs alone.
 const install = wheel => `try:
     import chainrule
@@ -95,39 +123,42 @@ except ImportError:
 
 document$.subscribe(() => {
   const header = document.querySelector(".book-header[data-chains]");
-  if (!header) return;
-  const chains = JSON.parse(header.dataset.chains);
-  const wheel = new URL(header.dataset.wheel, location);
+  const chains = JSON.parse(header?.dataset.chains ?? "[]"); // of each block, the numbers of its whole program
+  const wheel = header && new URL(header.dataset.wheel, location);
   const blocks = [...document.querySelectorAll(".language-python.highlight")];
   const program = at => {
-    const parts = [...chains[at], at].map(n => blocks[n].querySelector("code").textContent.trim());
+    const parts = chains[at].map(n => blocks[n].querySelector("code").textContent.trim());
     const code = parts.join("\n\n") + "\n";
     return /^\s*(import|from) chainrule\b/m.test(code) ? install(wheel) + code : code;
   };
-  const mend = () => blocks.forEach((block, at) => {
-    const bar = block.querySelector("nav.md-code__nav");
-    if (!bar || !chains[at]?.length || bar.querySelector(".book-copy")) return;
+  const add = (bar, look, name, press) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.className = "md-code__button book-copy";
-    button.title = button.ariaLabel = "Copy with what it needs";
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(program(at));
-      alert$.next("Copied with what it needs");
-    });
+    button.className = `md-code__button ${look}`;
+    button.title = button.ariaLabel = name;
+    button.addEventListener("click", press);
     bar.prepend(button);
-  });
+  };
+  const mend = () => {
+    for (const button of document.querySelectorAll(".md-code__button:not([aria-label])")) button.ariaLabel = button.title;
+    for (const [at, block] of blocks.entries()) {
+      const bar = block.querySelector("nav.md-code__nav:not(:has(.book-wrap))");
+      if (!bar) continue;
+      add(bar, "book-wrap", "Wrap long lines, or not", wrap);
+      if (!chains[at] || chains[at].length < 2 && !program(at).startsWith("try:")) continue;
+      add(bar, "book-copy", "Copy with what it needs", async () => {
+        await navigator.clipboard.writeText(program(at));
+        alert$.next("Copied with what it needs");
+      });
+    }
+  };
   const root = document.querySelector("[data-md-component=container]");
   new MutationObserver(mend).observe(root, { childList: true, subtree: true });
   mend();
 });
 
-// What was read is remembered in this browser and nowhere else: a word on the map, and the way back to the last page.
-const memory = {
-  get: (key, other) => { try { return JSON.parse(localStorage.getItem(key)) ?? other; } catch { return other; } },
-  set: (key, value) => { try { localStorage.setItem(key, JSON.stringify(value)); } catch { /* private window */ } },
-};
-
+// What was read is remembered in this browser and nowhere else: ticks on the map and in the menu, and the way back to the
+// last section.
 document$.subscribe(() => {
   const home = __md_scope.pathname;
   const page = location.pathname.slice(home.length);
@@ -135,24 +166,65 @@ document$.subscribe(() => {
   const header = document.querySelector(".book-header");
   const title = document.querySelector("h1")?.firstChild.textContent.trim();
   if (header && page) {
-    memory.set("book-last", [page, title]);
+    follow(header, section => memory.set("book-last", [page, title, section]));
     new IntersectionObserver(([entry], watch) => {
       if (!entry.isIntersecting) return;
       watch.disconnect();
       memory.set("book-read", [...read.add(page)]);
     }).observe(document.querySelector(".md-footer"));
   }
+  for (const link of document.querySelectorAll(".book-map a[href], .md-nav--primary a.md-nav__link[href]")) {
+    if (link.hash || !read.has(link.pathname.slice(home.length))) continue;
+    const place = link.closest(".book-map") ? "afterend" : "beforeend";
+    link.insertAdjacentHTML(place, ' <span class="book-tick">read</span>');
+  }
   const map = document.querySelector(".book-map");
   const last = memory.get("book-last", null);
   if (!map || !last) return;
-  for (const link of map.querySelectorAll("a[href]")) {
-    if (read.has(link.pathname.slice(home.length))) link.insertAdjacentHTML("afterend", ' <span class="book-tick">read</span>');
-  }
   const on = document.createElement("a");
   on.className = "md-button book-continue";
-  on.href = new URL(last[0], __md_scope);
+  on.href = new URL(last[0] + (last[2] ?? ""), __md_scope);
   on.textContent = `Go on with “${last[1]}”`;
   document.querySelector(".md-typeset a.md-button").parentElement.append(" ", on);
+});
+
+// Where a reader is on a page: tells the address of the section, and says above the table of contents what is left.
+function follow(header, note) {
+  const headings = [...document.querySelectorAll("article :is(h1, h2, h3)[id]")];
+  const minutes = parseInt(header.dataset.minutes);
+  const left = document.createElement("span");
+  left.className = "book-left";
+  document.querySelector(".md-sidebar--secondary .md-nav__title")?.append(left);
+  let timer = 0;
+  const look = () => {
+    if (!header.isConnected) return removeEventListener("scroll", wait);
+    const tops = headings.map(heading => heading.getBoundingClientRect().top);
+    const at = tops.findLastIndex(top => top < innerHeight / 4);
+    note(at > 0 ? `#${headings[at].id}` : "");
+    const end = headings.findIndex(heading => heading.id === "exercises"); // the minutes are those of the text before
+    const length = tops.at(end) - tops[0] - innerHeight;
+    const rest = Math.min(minutes, Math.ceil(minutes * (1 + tops[0] / length)));
+    left.textContent = rest > 0 ? `about ${rest} minute${rest > 1 ? "s" : ""} left` : "";
+  };
+  const wait = () => { clearTimeout(timer); timer = setTimeout(look, 300); };
+  addEventListener("scroll", wait, { passive: true });
+  wait();
+}
+
+// Keys, listed by one of them.
+const KEYS = { "/": "search", n: "next page", p: "previous page", Tab: "next link, button or box", "?": "this list" };
+
+addEventListener("keydown", event => {
+  if (event.key !== "?" || event.target.closest("input, textarea") || document.querySelector("dialog[open], .book-deck")) return;
+  const dialog = document.createElement("dialog");
+  dialog.className = "book-keys md-typeset";
+  dialog.ariaLabel = "Keys";
+  const rows = Object.entries(KEYS).map(([key, does]) => `<tr><td><kbd>${key}</kbd></td><td>${does}</td></tr>`);
+  dialog.innerHTML = `<table>${rows.join("")}</table><form method="dialog"><button class="md-button">Close</button></form>`;
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("keydown", inside => inside.stopPropagation()); // no other key does anything meanwhile
+  document.body.append(dialog);
+  dialog.showModal();
 });
 
 // Old anchors: what stood there is on another page now, and its note says where.
