@@ -121,10 +121,12 @@ class Module:
     def to(self, dtype: Any) -> Module:
         """This module, with parameters and buffers as another float dtype; an optimiser is made after this."""
         for _, tensor in self._named(Parameter | Buffer):
-            if tensor.dtype.kind == "f":
-                wanted, tensor.requires_grad = tensor.requires_grad, False
-                tensor._data = tensor._data.astype(dtype)
+            if tensor.dtype.kind == "f" and tensor.dtype != dtype:
+                wanted, grad = tensor.requires_grad, tensor.grad
+                tensor._data, tensor.node, tensor._frozen = tensor._data.astype(dtype), None, None
                 tensor.requires_grad = wanted
+                if wanted and grad is not None:
+                    tensor.grad = grad.to(dtype)
         return self
 
     def float(self) -> Module:

@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule import fused, windows
 from chainrule.arrays import as_rows, average, check_range, column_sums, logistic, ratio, square_sum, total
-from chainrule.autograd import primitive
+from chainrule.autograd import mark_view, primitive
 from chainrule.fused import (  # noqa: F401  (ops as well, in a module of their own)
     batch_norm,
     binary_cross_entropy_with_logits,
@@ -96,7 +96,7 @@ def pow(x, y):
 def cast(x, *, dtype):
     """The same values as another dtype."""
     kind = x.dtype
-    return x.astype(dtype, copy=False), lambda g: g.astype(kind)
+    return x.astype(dtype), lambda g: g.astype(kind)
 
 
 # --- Functions of one entry -------------------------------------------------------------------------------------
@@ -674,9 +674,15 @@ def unbind(x, dim=0):
         ValueError: if x has no axis dim.
     """
     parts = {}  # the gradients of the entries, until the sweep comes to x
-    rows = np.moveaxis(x._data if hasattr(x, "_data") else np.asarray(x), dim, 0)
+    array = x._data if hasattr(x, "_data") else np.asarray(x)
+    rows = np.moveaxis(array, dim, 0)
+    rows = [rows[i, ...] for i in range(len(rows))]  # views of x, single entries too
     mark = _gathered(x, dim=dim, parts=parts)
-    return tuple(_entry(mark, row=row, i=i, parts=parts) for i, row in enumerate(rows))
+    entries = tuple(_entry(mark, row=row, i=i, parts=parts) for i, row in enumerate(rows))
+    before = (slice(None),) * (dim % array.ndim)
+    for i, entry in enumerate(entries):
+        mark_view(entry, x, functools.partial(getitem, index=(*before, i)))
+    return entries
 
 
 @primitive
@@ -708,7 +714,10 @@ def _entry(mark, *, row, i, parts):
 @primitive
 def getitem(x, *, index):
     """Entries x[index], for basic and advanced indices; an entry taken twice gets both gradients."""
-    return x[index], _scatter(x, index)
+    out = x[index]
+    if not isinstance(out, np.ndarray):  # a single entry as a view of x, as all slices are
+        out = x[*(index if isinstance(index, tuple) else (index,)), ...]
+    return out, _scatter(x, index)
 
 
 @primitive

@@ -119,6 +119,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
     frame = _pool_windows(x, kernel_size, stride, padding, dilation, ceil_mode)
     image = frame.bordered(x, -np.inf)
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
+    out = out.copy() if len(frame.places) == 1 else out  # never a view of x
 
     def vjp(g):
         grad = (np.empty_like if frame.tiled else np.zeros_like)(image, g.dtype)
