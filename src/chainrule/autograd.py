@@ -69,7 +69,7 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The function of Tensors, arrays and numbers. `rule` itself stays within reach as its attribute `rule`.
     """
-    arrange, name, arity = _arranger(rule), rule.__name__.strip("_"), rule.__code__.co_argcount
+    (arrange, arity), name = _arranger(inspect.unwrap(rule)), rule.__name__.strip("_")
 
     @functools.wraps(rule)
     def op(*inputs: Any, **options: Any) -> Tensor:
@@ -123,8 +123,8 @@ def _settle(out: Tensor, op: Any, inputs: Any, arrays: list[Any], options: dict[
             mark_view(out, inputs[i], functools.partial(_taken_again, op, inputs, i, options))
 
 
-def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Function that sorts the arguments of a call into the inputs and options that a rule declares."""
+def _arranger(rule: Callable[..., Any]) -> tuple[Callable[..., Any], int]:
+    """Function that sorts the arguments of a call into the inputs and options that a rule declares; how many inputs."""
     code = rule.__code__
     inputs = code.co_varnames[: code.co_argcount]
     options = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -145,9 +145,11 @@ def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
         known = defaults | named  # a missing input without a default is left to Python's own TypeError
         args = (*args, *(known[name] for name in inputs[len(args) :] if name in known))
         options_only = {name: x for name, x in named.items() if name not in inputs}
+        if isinstance(dim := options_only.get("dim"), list):
+            options_only["dim"] = tuple(dim)  # PyTorch takes either
         return args, {name: x._data if isinstance(x, Tensor) else x for name, x in options_only.items()}
 
-    return arrange
+    return arrange, len(inputs)
 
 
 def _explained(name: str, arrays: list[Any], error: Exception) -> Exception:

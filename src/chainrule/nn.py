@@ -16,9 +16,9 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.autograd import note_change
-from chainrule.functional import dropout
+from chainrule.functional import attention_weights, check_mask, dropout
 from chainrule.init import Generator, generator_or_shared, normal_, uniform_, xavier_uniform_
-from chainrule.tensor import Tensor, wrap
+from chainrule.tensor import Tensor, as_plain, wrap
 
 
 class Parameter(Tensor):
@@ -150,11 +150,17 @@ class Module:
 
         Raises:
             RuntimeError: if names or shapes do not match; lists all that do not, and changes nothing.
+            TypeError: if state_dict holds no arrays by name, or one without numbers.
         """
+        if not hasattr(state_dict, "keys"):
+            wanted = "wanted arrays by name, as np.load(path) reads them"
+            raise TypeError(f"load_state_dict: {wanted}, got {type(state_dict).__name__} {state_dict!r:.60}")
         mine = dict(self._named(Parameter | Buffer))
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
-        both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
+        both = {name: as_plain(state_dict[name]) for name in mine if name in state_dict}
+        if wrong := [name for name, x in both.items() if x.dtype.kind not in "fiub"]:
+            raise TypeError(f"load_state_dict: {wrong[0]} holds no numbers, got dtype {both[wrong[0]].dtype}")
         other = [(name, x.shape, mine[name].shape) for name, x in both.items() if x.shape != mine[name].shape]
         faults += [f"{name}: saved with shape {saved}, here {here}" for name, saved, here in other]
         if faults:
@@ -804,23 +810,31 @@ class MultiheadAttention(Module):
         q, k, v = heads
         scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
         for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
-            scores = scores + mask.astype(q.dtype)
-        weights = ops.softmax(scores, dim=-1)
+            scores = scores + mask.to(q.dtype)
+        weights = attention_weights(scores)
         weights = dropout(weights, self.dropout, self.training, generator_or_shared(self.generator))
         out = ops.matmul(weights, v).transpose(-3, -2)
         out = self.out_proj(out.reshape(*out.shape[:-2], self.embed_dim))
         shown = weights.mean(dim=-3) if average_attn_weights else weights
         return (out.transpose(0, 1) if turned else out), (shown if need_weights else None)
 
-    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[np.ndarray]:
+    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[Tensor]:
         """What to add to scores of this shape (B, num_heads, L, S), for each mask given."""
-        masks = [np.triu(np.ones(shape[-2:], bool), 1)] if causal else []
+        masks = [Tensor(np.triu(np.ones(shape[-2:], bool), 1))] if causal else []
         if padding is not None:
-            masks.append(np.broadcast_to(np.expand_dims(padding, (-3, -2)), (*shape[:-3], 1, 1, shape[-1])))
+            if (got := np.shape(padding)) != (wanted := (*shape[:-3], shape[-1])):
+                raise ValueError(
+                    f"key_padding_mask: wanted shape {wanted}, (B, S) whatever batch_first, got {got}"
+                )
+            padding = check_mask("key_padding_mask", padding, shape[:-3] + shape[-1:])
+            masks.append(padding.reshape(*shape[:-3], 1, 1, shape[-1]))
         if mask is not None:
-            mask = np.asarray(mask)
-            masks.append(mask.reshape(*shape[:-3], -1, *shape[-2:]) if mask.ndim == 3 else mask)
-        return [np.where(m, -np.inf, 0) if m.dtype == bool else m for m in masks]
+            mask = mask if isinstance(mask, Tensor) else Tensor(mask)
+            each = math.prod(shape[:-3]) * shape[-3], math.prod(shape[:-3])  # one a head, or one a sequence
+            if mask.ndim == 3 and mask.shape[0] in each:
+                mask = mask.reshape(*shape[:-3], -1, *mask.shape[1:])
+            masks.append(check_mask("attn_mask", mask, shape))
+        return [ops.where(m, -math.inf, np.zeros((), np.float32)) if m.dtype == bool else m for m in masks]
 
 
 MultiHeadAttention = MultiheadAttention

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 
 def as_array(data: Any, dtype: Any = None) -> np.ndarray:
@@ -33,6 +34,11 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a Tensor holds real numbers; {type(data).__name__} gave dtype {array.dtype}")
     return array.astype(np.float32) if array.dtype == np.float64 and not keeps else array
+
+
+def as_plain(data: Any) -> np.ndarray:
+    """Array of what is given, not a copy; of a Tensor in the graph, too, for what is only looked at."""
+    return np.asarray(data._data if isinstance(data, Tensor) else data)
 
 
 def wrap(array: Any, node: autograd.Node | None = None) -> Tensor:
@@ -342,6 +348,9 @@ class Tensor:
     __rfloordiv__ = _without_gradient(lambda y, x: np.floor_divide(x, y))
 
     def __bool__(self) -> bool:
+        if self._data.size != 1:
+            remedy = "write t.numpy().any() or t.numpy().all(), or take one entry"
+            raise ValueError(f"a tensor of shape {self.shape} is neither true nor false: {remedy}")
         return bool(self.item())
 
     def __float__(self) -> Any:
@@ -404,10 +413,10 @@ class Tensor:
         """With a new axis of size 1 at dim."""
         return self.reshape(np.expand_dims(self._data, dim).shape)
 
-    def squeeze(self, dim: int | None = None) -> Tensor:
-        """Without the axis dim if it has size 1; without all such axes if dim is None."""
-        gone = dim is None or self.shape[dim] == 1
-        return self.reshape(np.squeeze(self._data, dim).shape) if gone else self
+    def squeeze(self, dim: int | tuple[int, ...] | None = None) -> Tensor:
+        """Without the axis or axes dim that have size 1; without all such axes if dim is None."""
+        axes = range(self.ndim) if dim is None else normalize_axis_tuple(dim, self.ndim, "squeeze")
+        return self.reshape([n for axis, n in enumerate(self.shape) if n != 1 or axis not in axes])
 
     T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="The axes in reverse order.")
 
