@@ -55,7 +55,10 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, *
     else:
         count = x.size // x.shape[1] if x.size else 0
         if count < 2:
-            raise ValueError(f"batch_norm: wanted more than 1 value per channel, got shape {x.shape}")
+            remedy = "leave out a last batch of 1 with drop_last=True, or call eval() first"
+            raise ValueError(
+                f"batch_norm: wanted more than 1 value per channel, got shape {x.shape}: {remedy}"
+            )
         normal, vjp_x, mean, variance = _normalise(wide(x), axes, eps)
         if training and running_mean is not None:
             running_mean += momentum * (mean.ravel() - running_mean)

@@ -460,6 +460,8 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float, norm
     Source: Pascanu, Mikolov and Bengio, On the Difficulty of Training Recurrent Neural Networks, 2013,
     algorithm 1; the 1e-6 in the divisor is PyTorch's.
     """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm_: max_norm is a number from 0 on, got {max_norm}")
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad._data for p in parameters if p.grad is not None]
     norm = lambda g: (
@@ -488,7 +490,7 @@ class EarlyStopping:
         waited: number of calls since then.
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for another mode, or a number below 0.
 
     Source: Prechelt, Early Stopping – But When?, 1998, section 2.2 (the class of criteria UP).
     """
@@ -496,15 +498,18 @@ class EarlyStopping:
     def __init__(self, patience: int = 5, min_delta: float = 0.0, mode: str = "min"):
         if mode not in ("min", "max"):
             raise ValueError(f"mode: wanted 'min' or 'max', got {mode!r}")
+        if not patience >= 0 or not min_delta >= 0:
+            raise ValueError(f"patience and min_delta are numbers from 0 on, got {patience} and {min_delta}")
         self.patience, self.min_delta, self.mode = patience, min_delta, mode
         self.best: float | None = None
         self.waited = 0
 
     def __call__(self, value: float) -> bool:
-        """Take down a value; True when it is time to stop."""
+        """Take down a value; True when it is time to stop. NaN is never better."""
         sign = 1 if self.mode == "min" else -1
         self.waited += 1
-        if self.best is None or sign * (self.best - value) > self.min_delta:
+        better = self.best is None or sign * (self.best - value) > self.min_delta
+        if better and not math.isnan(value):
             self.best, self.waited = value, 0
         return self.done
 

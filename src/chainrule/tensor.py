@@ -415,7 +415,10 @@ class Tensor:
 
     def squeeze(self, dim: int | tuple[int, ...] | None = None) -> Tensor:
         """Without the axis or axes dim that have size 1; without all such axes if dim is None."""
-        axes = range(self.ndim) if dim is None else normalize_axis_tuple(dim, self.ndim, "squeeze")
+        try:
+            axes = range(self.ndim) if dim is None else normalize_axis_tuple(dim, self.ndim, "squeeze")
+        except ValueError as error:
+            raise ValueError(str(error)) from None
         return self.reshape([n for axis, n in enumerate(self.shape) if n != 1 or axis not in axes])
 
     T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="The axes in reverse order.")
