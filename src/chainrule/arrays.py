@@ -131,5 +131,7 @@ def check_range(what, index, size, kind):
 
 def check_same(name, x, target):
     """Raise a ValueError if a loss is given two shapes: broadcasting would compare everything with everything."""
+    if target is None:
+        raise TypeError(f"{name}: wanted a target of shape {x.shape}, got None")
     if x.shape != np.shape(target):
         raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")

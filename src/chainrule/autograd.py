@@ -162,8 +162,8 @@ def _explained(name: str, arrays: list[Any], error: Exception) -> Exception:
     if "broadcast" not in text or len(shapes) < 2:
         return _alone(kind(text if text.startswith(f"{name}: ") else f"{name}: {text} (shapes {listed})"))
     sizes = itertools.zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1)
-    clash = next(f"axis {-k} has {sorted({*s} - {1})}" for k, s in enumerate(sizes, 1) if len({*s} - {1}) > 1)
-    why = f"sizes must be equal or 1, and {clash} (-1 is the last axis)"
+    clashes = (f"axis {-k} has {sorted({*s} - {1})}" for k, s in enumerate(sizes, 1) if len({*s} - {1}) > 1)
+    why = f"sizes must be equal or 1, and {next(clashes, text)} (-1 is the last axis)"
     return _alone(ValueError(f"{name}: shapes {listed} do not broadcast: {why}"))
 
 

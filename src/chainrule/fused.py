@@ -340,9 +340,11 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
     """
     target, dim = np.asarray(target), int(x.ndim > 1)
     hard, labels = target.dtype.kind in "iu", x.shape[:dim] + x.shape[2:]
-    if x.ndim == 0 or target.shape != (labels if hard else x.shape):
+    if 0 in x.shape[dim : dim + 1] or x.ndim == 0 or target.shape != (labels if hard else x.shape):
         wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"
-        raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
+        raise ValueError(
+            f"cross_entropy: logits of one class or more want {wanted}, got {target.dtype} of shape {target.shape}"
+        )
     if weight is not None and np.shape(weight) != x.shape[dim:][:1]:
         raise ValueError(f"cross_entropy: weight has shape {np.shape(weight)}, wanted one for each class")
     if hard and x.ndim == 2 and weight is None and not label_smoothing:
