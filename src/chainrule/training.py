@@ -130,6 +130,16 @@ class Trainer:
             raise ValueError(
                 "fit: the optimizer has none of the model's parameters, so nothing would be trained"
             )
+        self.check_options()
+        self.data = self.in_batches("data", self.data)
+        self.check_last(self.data)
+        if self.validation is not None:
+            self.validation = self.in_batches("validation", self.validation, shuffle=False)
+            if isinstance(self.validation, batches) and not self.validation.shuffle:
+                self.evaluate([next(iter(self.validation))])
+
+    def check_options(self) -> None:
+        """Refuse options that are not what is wanted."""
         if self.schedule_each not in ("epoch", "batch"):
             raise ValueError(f"fit: schedule_each is 'epoch' or 'batch', got {self.schedule_each!r}")
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
@@ -144,12 +154,6 @@ class Trainer:
             raise FileNotFoundError(
                 f"fit: there is no folder {Path(self.checkpoint).parent} for the checkpoint"
             )
-        self.data = self.in_batches("data", self.data)
-        self.check_last(self.data)
-        if self.validation is not None:
-            self.validation = self.in_batches("validation", self.validation, shuffle=False)
-            if isinstance(self.validation, batches) and not self.validation.shuffle:
-                self.evaluate([next(iter(self.validation))])
 
     def in_batches(self, name: str, data: Any, shuffle: bool = True) -> Any:
         """The data as something that gives pairs of batches each time it is gone through."""
