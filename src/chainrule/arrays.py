@@ -131,7 +131,14 @@ def check_range(what, index, size, kind):
 
 def check_same(name, x, target):
     """Raise a ValueError if a loss is given two shapes: broadcasting would compare everything with everything."""
-    if target is None:
-        raise TypeError(f"{name}: wanted a target of shape {x.shape}, got None")
+    real(name, getattr(target, "_data", target))
     if x.shape != np.shape(target):
         raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")
+
+
+def real(name, target):
+    """A target as an array; a TypeError unless it holds real numbers."""
+    array = np.asarray(target)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: wanted a target of real numbers, got {target!r}")
+    return array

@@ -17,6 +17,7 @@ from chainrule.arrays import (
     in_float32,
     logistic,
     ones,
+    real,
     total,
     wide,
 )
@@ -338,7 +339,7 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
     Source: Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3; label smoothing: Szegedy et
     al., Rethinking the Inception Architecture, 2016, section 7.
     """
-    target, dim = np.asarray(target), int(x.ndim > 1)
+    target, dim = real("cross_entropy", target), int(x.ndim > 1)
     hard, labels = target.dtype.kind in "iu", x.shape[:dim] + x.shape[2:]
     if 0 in x.shape[dim : dim + 1] or x.ndim == 0 or target.shape != (labels if hard else x.shape):
         wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"

@@ -750,6 +750,8 @@ def getitem(x, *, index):
 def setitem(x, value, *, index):
     """Copy of x with x[index] replaced by value; what `t[index] = value` records."""
     out = x.copy()
+    if np.asarray(value).dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor holds real numbers, got {value!r}")
     out[index] = value
     shape = out[index].shape
 

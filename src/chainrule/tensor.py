@@ -7,6 +7,7 @@ A `Tensor` is two things: `data`, a NumPy array, and `node`, its place in the gr
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,6 +40,14 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
 def as_plain(data: Any) -> np.ndarray:
     """Array of what is given, not a copy; of a Tensor in the graph, too, for what is only looked at."""
     return np.asarray(data._data if isinstance(data, Tensor) else data)
+
+
+def _real(data: Any, dtype: Any) -> np.ndarray:
+    """Copy of data as an array of that dtype; a TypeError if it is not made of real numbers."""
+    array = as_plain(data)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor holds real numbers; {type(data).__name__} gave dtype {array.dtype}")
+    return array.astype(dtype)
 
 
 def wrap(array: Any, node: autograd.Node | None = None) -> Tensor:
@@ -161,7 +170,8 @@ class Tensor:
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = np.asarray(value, dtype=self.dtype)
+        same = isinstance(value, np.ndarray) and value.dtype == self.dtype
+        array = value if same else _real(value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data keeps its shape: wanted {self.shape}, got {array.shape}")
         autograd.note_change(self._data)
@@ -183,7 +193,7 @@ class Tensor:
             raise RuntimeError(f"only a leaf with requires_grad=True holds a gradient; this is {self!r}")
         if value is not None and np.shape(value) != self.shape:
             raise ValueError(f"a gradient has its tensor's shape: wanted {self.shape}, got {np.shape(value)}")
-        node.grad = None if value is None else value if isinstance(value, Tensor) else wrap(value)
+        node.grad = value if value is None or isinstance(value, Tensor) else wrap(_real(value, self.dtype))
 
     def _keeper(self) -> autograd.Node | None:
         """The node that keeps the gradient: that in the graph, or of a frozen leaf the one it had there."""
@@ -254,6 +264,16 @@ class Tensor:
         state: Any = super().__getstate__()  # a pair: what stands in __dict__, and in __slots__
         return state[0], state[1] | {"_view": None}
 
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        """A copy of values and gradient; the copy of a result stays in its graph, as `clone` does."""
+        if not self.is_leaf:
+            return self.clone()
+        memo[id(self)] = copied = type(self).__new__(type(self))
+        plain, slots = copy.deepcopy(self.__getstate__(), memo)
+        for name, value in (slots | (plain or {})).items():
+            setattr(copied, name, value)
+        return copied
+
     def clone(self) -> Tensor:
         """A copy that is part of the graph."""
         return self + 0 if self.requires_grad else wrap(self._data.copy())
@@ -290,7 +310,7 @@ class Tensor:
         if gradient is None and self.size != 1:
             remedy = "reduce it, as in loss.sum() or loss.mean(), or pass the gradient with respect to it"
             raise RuntimeError(f"backward starts from a scalar, this tensor has shape {self.shape}: {remedy}")
-        g = np.ones(self.shape, self.dtype) if gradient is None else np.array(gradient, self.dtype)
+        g = np.ones(self.shape, self.dtype) if gradient is None else _real(gradient, self.dtype)
         if g.shape != self.shape:
             raise ValueError(f"backward(gradient): wanted shape {self.shape}, got {g.shape}")
         autograd.backward(self.node, g, retain_graph)
