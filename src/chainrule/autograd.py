@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import total
+from chainrule.arrays import FLOAT32, total
 from chainrule.tensor import Tensor, as_array, wrap
 
-_FLOAT32 = np.dtype(np.float32)
 _silenced = ContextVar("no_grad", default=0)  # in how many no_grad() this thread, or this asyncio task, is
 _clock = 0  # how many changes in place there have been
 _changes: dict[int, int] = {}  # id of an array -> what the clock showed when it was last changed in place
@@ -33,9 +32,10 @@ class Node:
     """One value in the graph.
 
     Attributes:
-        op: name of the op that made the value; "leaf" for a tensor made by hand, "frozen" while it wants no gradient.
+        op: name of the op that made the value; "leaf" for a tensor made by hand.
         parents: nodes of those inputs that want a gradient.
-        vjps: for each parent the function from this value's gradient to that parent's; None once used up.
+        vjps: for each parent the function from this value's gradient to that parent's; None once used up,
+            and while a leaf is frozen.
         shape: **shape** of the value, which its gradient has too.
         dtype: dtype of the value, and of its gradient.
         born: what the clock of in-place changes showed when the value was computed.
@@ -81,16 +81,16 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
         except (ValueError, IndexError, TypeError, AttributeError) as error:
             raise _explained(name, arrays, error)  # noqa: B904
         out = wrap(value)
-        if out._data.dtype is not _FLOAT32 or out._data.base is not None:
+        if out._data.dtype is not FLOAT32 or out._data.base is not None:
             _settle(out, op, inputs, arrays, options)
         if not _silenced.get():
-            parents, wanted = list[Any](), []
+            parents, wanted = [], []
             for x, vjp in zip(inputs, vjps):  # noqa: B905  (strict= costs more than the loop)
                 if isinstance(x, Tensor) and (catch_up(x) if x._view else x.node) and vjp:
                     parents.append(x.node)
                     wanted.append(vjp)
             if parents and out._data.dtype.kind == "f":
-                out.node = Node(name, parents, wanted, out._data)
+                out.node = Node(name, parents, wanted, out._data)  # type: ignore[arg-type]
         return out
 
     op.rule = rule  # type: ignore[attr-defined]
@@ -113,14 +113,19 @@ def _settle(out: Tensor, op: Any, inputs: Any, arrays: list[Any], options: dict[
     array = out._data
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{op.__name__}: a Tensor holds real numbers, this would give dtype {array.dtype}")
-    asked = "dtype" in options or any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arrays)
-    if array.dtype == np.float64 and not asked:
+    if array.dtype == np.float64 and not _wants_float64(arrays, options):
         out._data = array.astype(np.float32)
     elif array.base is not None:
         owner = _owner(array)
-        shared = (i for i, x in enumerate(arrays) if isinstance(x, np.ndarray) and _owner(x) is owner)
-        if (i := next(shared, None)) is not None:
-            mark_view(out, inputs[i], functools.partial(_taken_again, op, inputs, i, options))
+        for i, x in enumerate(arrays):
+            if isinstance(x, np.ndarray) and _owner(x) is owner:
+                mark_view(out, inputs[i], functools.partial(_taken_again, op, inputs, i, options))
+                break
+
+
+def _wants_float64(arrays: list[Any], options: dict[str, Any]) -> bool:
+    """Whether a float64 result was asked for."""
+    return "dtype" in options or any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arrays)
 
 
 def _arranger(rule: Callable[..., Any]) -> tuple[Callable[..., Any], int]:
@@ -300,7 +305,7 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
     """
     grads, taken = {root: g}, set[int]()
     for node in toposort(root):
-        if node.op in ("leaf", "frozen"):
+        if node.op == "leaf":
             continue
         if node.vjps is None or node.born != _clock:
             check_fresh(node)
@@ -314,7 +319,7 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
             grads[parent] = grads[parent] + part if parent in grads else part
         node.vjps = node.vjps if retain_graph else None
     for leaf, g in grads.items():  # those of all others are used up
-        if leaf.op == "leaf":
+        if leaf.vjps is not None:  # None while it is frozen
             leaf.grad = _accumulate(leaf.grad, g, taken)
 
 

@@ -490,7 +490,9 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float, norm
         raise TypeError(f"clip_grad_norm_: wanted Tensors, such as model.parameters(), got {wrong[0]!r}")
     grads = [p.grad._data for p in parameters if p.grad is not None]
     norm = lambda g: (
-        math.sqrt(square_sum(g)) if norm_type == 2 else float(np.linalg.norm(wide(g).ravel(), norm_type))
+        math.sqrt(square_sum(wide(g)))
+        if norm_type == 2
+        else float(np.linalg.norm(wide(g).ravel(), norm_type))
     )
     norms = [norm(g) for g in grads]
     total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0

@@ -183,7 +183,7 @@ class Tensor:
 
         On leaves; elsewhere only after `retain_grad()`.
         """
-        node = self._keeper()
+        node = self._keeper() if self.node is None else self.node
         return None if node is None else node.grad
 
     @grad.setter
@@ -218,9 +218,9 @@ class Tensor:
             raise TypeError(f"a gradient needs a float dtype, this tensor holds {self.dtype}: {remedy}")
         if wanted and self.node is None:
             node = self._keeper() or autograd.Node("leaf", [], [], self._data)
-            self.node, self._frozen, node.op = node, None, "leaf"
+            self.node, self._frozen, node.vjps = node, None, []
         elif not wanted and self.node is not None:
-            self.node.op, self._frozen, self.node = "frozen", self.node, None
+            self.node.vjps, self._frozen, self.node = None, self.node, None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """This tensor, with requires_grad set."""
@@ -334,7 +334,8 @@ class Tensor:
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
-        if (node := self._keeper()) is not None:
+        node = self._keeper() if self.node is None else self.node
+        if node is not None:
             node.grad = None
 
     # Operators.
