@@ -13,7 +13,32 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+FLOAT16, FLOAT32 = (
+    np.dtype(np.float16),
+    np.dtype(np.float32),
+)  # NumPy keeps one object for each: `is` is quick
 GROUP = 256  # so many numbers, at most, are added one after another
+
+
+def in_float32(rule):
+    """The rule of an op such that float16 is computed in float32 and rounded once, at the end, as PyTorch does.
+
+    A float16 ends at 65504 and cannot count beyond 2048, so sums, squares and counts need more room.
+    """
+
+    @functools.wraps(rule)
+    def widened(*arrays, **options):
+        if getattr(arrays[0], "dtype", None) is not FLOAT16:
+            return rule(*arrays, **options)
+        out, *vjps = rule(*map(wide, arrays), **options)
+        return out.astype(np.float16), *(vjp and (lambda g, vjp=vjp: vjp(wide(g))) for vjp in vjps)
+
+    return widened
+
+
+def wide(x):
+    """An array of float16 as float32; anything else as it is."""
+    return x.astype(np.float32) if getattr(x, "dtype", None) is FLOAT16 else x
 
 
 def total(x, axes=None, keepdims=False):
@@ -27,7 +52,7 @@ def total(x, axes=None, keepdims=False):
     Returns:
         What x.sum(axes, keepdims=keepdims) would give, but for its rounding errors.
     """
-    if x.dtype == np.float16:
+    if x.dtype is FLOAT16:
         return total(x.astype(np.float32), axes, keepdims).astype(np.float16)
     whole = axes is None and x.flags.forc  # one run of memory
     if x.dtype.kind != "f" or x.size <= GROUP or whole:
@@ -74,7 +99,7 @@ def ones(n, dtype):
 
 def average(x, axes=None, keepdims=False):
     """Mean of the entries along axes, as `total`."""
-    if x.dtype == np.float16:  # the sum may be more than float16 can hold
+    if x.dtype is FLOAT16:  # the sum may be more than float16 can hold
         return average(x.astype(np.float32), axes, keepdims).astype(np.float16)
     out = total(x, axes, keepdims)
     return np.true_divide(out, ratio(x, out))
@@ -105,3 +130,19 @@ def check_range(what, index, size, kind):
     if index.size and (index.min() < 0 or index.max() >= size):
         bad = index[(index < 0) | (index >= size)].flat[0]
         raise kind(f"{what} {bad} is out of range, wanted 0 to {size - 1}")
+
+
+def check_same(name, x, target):
+    """Raise a ValueError if a loss is given two shapes: broadcasting would compare everything with everything."""
+    if getattr(target, "dtype", None) is not FLOAT32:
+        real(name, getattr(target, "_data", target))
+    if x.shape != np.shape(target):
+        raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")
+
+
+def real(name, target):
+    """A target as an array; a TypeError unless it holds real numbers."""
+    array = np.asarray(target)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: wanted a target of real numbers, got {target!r}")
+    return array

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import ops
+from chainrule.arrays import check_range, check_same
 from chainrule.init import Generator, generator_or_shared
 from chainrule.tensor import Tensor, wrap
 
@@ -56,21 +57,29 @@ def cross_entropy(x: Tensor, target: Any) -> Tensor:
     Returns:
         **shape** ().
     """
-    return -log_softmax(x, 1)[np.arange(len(x)), np.asarray(target)].mean()
+    labels = np.asarray(target)
+    if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype.kind not in "iu":
+        got = f"{x.shape} and {labels.dtype} {labels.shape}"
+        raise ValueError(f"cross_entropy: wanted logits (B, C) and integer labels (B,), got {got}")
+    check_range("cross_entropy: label", labels, x.shape[1], ValueError)
+    return -log_softmax(x, 1)[np.arange(len(x)), labels].mean()
 
 
 def mse_loss(x: Tensor, target: Any) -> Tensor:
     """Mean squared difference of x and target, of one **shape**."""
+    check_same("mse_loss", x, target)
     return ((x - target) ** 2).mean()
 
 
 def hinge_loss(x: Tensor, target: Any) -> Tensor:
     """Mean of max(0, 1 - target * x), for targets -1 and 1 of the **shape** of x."""
+    check_same("hinge_loss", x, target)
     return ops.relu(1 - x * target).mean()
 
 
 def binary_cross_entropy_with_logits(x: Tensor, target: Any) -> Tensor:
     """Mean cross-entropy of targets in [0, 1] and sigmoid(x), of one **shape**."""
+    check_same("binary_cross_entropy_with_logits", x, target)
     return (ops.softplus(x) - x * target).mean()
 
 
@@ -132,7 +141,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Any = N
         x: any **shape**.
         p: the probability, in [0, 1].
         training: if False, x is returned as it is.
-        generator: a NumPy Generator, or a seed for a new one.
+        generator: a NumPy Generator, or a seed for a new one; None for that of `chainrule.manual_seed`.
 
     Raises:
         ValueError: if p is not in [0, 1].
@@ -143,7 +152,9 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, generator: Any = N
         raise ValueError(f"dropout: p is a probability in [0, 1], got {p}")
     if not training or p == 0:
         return x
-    stays = (np.random.default_rng(generator).random(x.shape) >= p).astype(x.dtype)
+    seeded = isinstance(generator, int | np.integer)
+    generator = np.random.default_rng(generator) if seeded else generator_or_shared(generator)
+    stays = (generator.random(x.shape) >= p).astype(x.dtype)
     return x * (stays if p == 1 else stays / (1 - p))
 
 
@@ -168,7 +179,7 @@ def sample(logits: Any, generator: Generator | None = None, temperature: float =
 
     Source: Maddison, Tarlow and Minka, A* Sampling, 2014, section 2 (the Gumbel-Max trick).
     """
-    z = np.asarray(logits, np.float64)
+    z = np.asarray(constant(logits).numpy(), np.float64)
     if z.ndim == 0 or not np.isfinite(z.max(-1, initial=-np.inf)).all():
         wanted = "none of them NaN or infinity, nor all of a row minus infinity"
         raise ValueError(f"sample: wanted logits (..., C), {wanted}; got shape {z.shape}: {z}")
@@ -198,7 +209,11 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         is_causal: let query i look at keys 0 … i only.
 
     Returns:
-        **shape** (..., L, V).
+        **shape** (..., L, V); 0 for a query that may look nowhere.
+
+    Raises:
+        TypeError: if attn_mask holds integers.
+        ValueError: if it does not broadcast to the scores.
 
     Source: Vaswani et al., Attention Is All You Need, 2017, section 3.2.1, equation (1).
     """
@@ -206,6 +221,34 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     if is_causal:
         scores = ops.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -math.inf)
     if attn_mask is not None:
-        mask = np.asarray(attn_mask)
-        scores = ops.where(mask, scores, -math.inf) if mask.dtype == bool else scores + attn_mask
-    return ops.softmax(scores, -1) @ value
+        mask = check_mask("attn_mask", attn_mask, scores.shape)
+        scores = ops.where(mask, scores, -math.inf) if mask.dtype == bool else scores + mask
+    return attention_weights(scores) @ value
+
+
+def attention_weights(scores: Tensor) -> Tensor:
+    """Softmax of the scores along the last axis; a row of minus infinities, that may look nowhere, gets zeros."""
+    nowhere = (
+        constant(scores).max(-1, keepdim=True).numpy() == -math.inf if scores.shape[-1] else np.array(False)
+    )
+    if not nowhere.any():
+        return ops.softmax(scores, -1)
+    return ops.where(nowhere, 0.0, ops.softmax(ops.where(nowhere, 0.0, scores), -1))
+
+
+def check_mask(name: str, mask: Any, shape: tuple[int, ...]) -> Tensor:
+    """A mask as a Tensor: of booleans, or of floats that are added to scores of that shape.
+
+    Raises:
+        TypeError: if it holds integers, as 0 and 1 may mean either.
+        ValueError: if it does not broadcast to the shape.
+    """
+    mask = mask if isinstance(mask, Tensor) else Tensor(mask)
+    if mask.dtype.kind not in "bf":
+        raise TypeError(
+            f"{name}: wanted booleans, or floats to add, got {mask.dtype}: write mask == 1 or mask == 0"
+        )
+    sizes = zip(mask.shape[::-1], shape[::-1], strict=False)
+    if mask.ndim > len(shape) or any(m not in (1, n) for m, n in sizes):
+        raise ValueError(f"{name}: shape {mask.shape} does not broadcast to the scores' {shape}")
+    return mask

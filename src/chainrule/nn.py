@@ -16,9 +16,9 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.autograd import note_change
-from chainrule.functional import dropout
+from chainrule.functional import attention_weights, check_mask, dropout
 from chainrule.init import Generator, generator_or_shared, normal_, uniform_, xavier_uniform_
-from chainrule.tensor import Tensor, wrap
+from chainrule.tensor import Tensor, as_plain, wrap
 
 
 class Parameter(Tensor):
@@ -121,10 +121,12 @@ class Module:
     def to(self, dtype: Any) -> Module:
         """This module, with parameters and buffers as another float dtype; an optimiser is made after this."""
         for _, tensor in self._named(Parameter | Buffer):
-            if tensor.dtype.kind == "f":
-                wanted, tensor.requires_grad = tensor.requires_grad, False
-                tensor._data = tensor._data.astype(dtype)
+            if tensor.dtype.kind == "f" and tensor.dtype != dtype:
+                wanted, grad = tensor.requires_grad, tensor.grad
+                tensor._data, tensor.node, tensor._frozen = tensor._data.astype(dtype), None, None
                 tensor.requires_grad = wanted
+                if wanted and grad is not None:
+                    tensor.grad = grad.to(dtype)
         return self
 
     def float(self) -> Module:
@@ -148,11 +150,17 @@ class Module:
 
         Raises:
             RuntimeError: if names or shapes do not match; lists all that do not, and changes nothing.
+            TypeError: if state_dict holds no arrays by name, or one without numbers.
         """
+        if not hasattr(state_dict, "keys"):
+            wanted = "wanted arrays by name, as np.load(path) reads them"
+            raise TypeError(f"load_state_dict: {wanted}, got {type(state_dict).__name__} {state_dict!r:.60}")
         mine = dict(self._named(Parameter | Buffer))
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
-        both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
+        both = {name: as_plain(state_dict[name]) for name in mine if name in state_dict}
+        if wrong := [name for name, x in both.items() if x.dtype.kind not in "fiub"]:
+            raise TypeError(f"load_state_dict: {wrong[0]} holds no numbers, got dtype {both[wrong[0]].dtype}")
         other = [(name, x.shape, mine[name].shape) for name, x in both.items() if x.shape != mine[name].shape]
         faults += [f"{name}: saved with shape {saved}, here {here}" for name, saved, here in other]
         if faults:
@@ -388,6 +396,15 @@ def _drawn(scheme: Any, shape: Any, *args: Any, dtype: Any = None, generator: Ge
     return scheme(Parameter(np.empty(shape, dtype or np.float32)), *args, generator=generator)
 
 
+def _check_sizes(layer: Module, least: int = 0, **sizes: Any) -> None:
+    """Raise a ValueError unless all sizes that a layer is made with are whole numbers from least on."""
+    for name, size in sizes.items():
+        if not isinstance(size, int | np.integer) or size < least:
+            raise ValueError(
+                f"{type(layer).__name__}: {name} is a whole number from {least} on, got {size!r:.60}"
+            )
+
+
 class Linear(Module):
     """Affine map x @ weight.T + bias.
 
@@ -403,6 +420,7 @@ class Linear(Module):
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, **factory: Any):
+        _check_sizes(self, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(max(in_features, 1))
         self.weight = _drawn(uniform_, (out_features, in_features), -bound, bound, **factory)
@@ -418,6 +436,7 @@ class _Conv(Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True, **factory: Any):  # fmt: skip
+        _check_sizes(self, 1, in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"channels {in_channels}, {out_channels} must be multiples of groups={groups}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
@@ -478,6 +497,7 @@ class BatchNorm1d(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, *, dtype: Any = None):  # fmt: skip
+        _check_sizes(self, num_features=num_features)
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
         self.track_running_stats = track_running_stats
         zeros, ones = (f(num_features, dtype or np.float32) for f in (np.zeros, np.ones))
@@ -551,6 +571,7 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
                  **factory: Any):  # fmt: skip
+        _check_sizes(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         self.weight = _drawn(normal_, (num_embeddings, embedding_dim), **factory)
         if padding_idx is not None:
@@ -573,6 +594,7 @@ class _Recurrent(Module):
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
                  **factory: Any):  # fmt: skip
+        _check_sizes(self, 1, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.generator = bidirectional, factory.get("generator")
@@ -753,6 +775,7 @@ class MultiheadAttention(Module):
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, *,
                  kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
                  **factory: Any):  # fmt: skip
+        _check_sizes(self, 1, embed_dim=embed_dim, num_heads=num_heads)
         if embed_dim % num_heads:
             raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
@@ -802,23 +825,31 @@ class MultiheadAttention(Module):
         q, k, v = heads
         scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
         for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
-            scores = scores + mask.astype(q.dtype)
-        weights = ops.softmax(scores, dim=-1)
+            scores = scores + mask.to(q.dtype)
+        weights = attention_weights(scores)
         weights = dropout(weights, self.dropout, self.training, generator_or_shared(self.generator))
         out = ops.matmul(weights, v).transpose(-3, -2)
         out = self.out_proj(out.reshape(*out.shape[:-2], self.embed_dim))
         shown = weights.mean(dim=-3) if average_attn_weights else weights
         return (out.transpose(0, 1) if turned else out), (shown if need_weights else None)
 
-    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[np.ndarray]:
+    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[Tensor]:
         """What to add to scores of this shape (B, num_heads, L, S), for each mask given."""
-        masks = [np.triu(np.ones(shape[-2:], bool), 1)] if causal else []
+        masks = [Tensor(np.triu(np.ones(shape[-2:], bool), 1))] if causal else []
         if padding is not None:
-            masks.append(np.broadcast_to(np.expand_dims(padding, (-3, -2)), (*shape[:-3], 1, 1, shape[-1])))
+            if (got := np.shape(padding)) != (wanted := (*shape[:-3], shape[-1])):
+                raise ValueError(
+                    f"key_padding_mask: wanted shape {wanted}, (B, S) whatever batch_first, got {got}"
+                )
+            padding = check_mask("key_padding_mask", padding, shape[:-3] + shape[-1:])
+            masks.append(padding.reshape(*shape[:-3], 1, 1, shape[-1]))
         if mask is not None:
-            mask = np.asarray(mask)
-            masks.append(mask.reshape(*shape[:-3], -1, *shape[-2:]) if mask.ndim == 3 else mask)
-        return [np.where(m, -np.inf, 0) if m.dtype == bool else m for m in masks]
+            mask = mask if isinstance(mask, Tensor) else Tensor(mask)
+            each = math.prod(shape[:-3]) * shape[-3], math.prod(shape[:-3])  # one a head, or one a sequence
+            if mask.ndim == 3 and mask.shape[0] in each:
+                mask = mask.reshape(*shape[:-3], -1, *mask.shape[1:])
+            masks.append(check_mask("attn_mask", mask, shape))
+        return [ops.where(m, -math.inf, np.zeros((), np.float32)) if m.dtype == bool else m for m in masks]
 
 
 MultiHeadAttention = MultiheadAttention

@@ -16,8 +16,18 @@ import string
 import numpy as np
 
 from chainrule import fused, windows
-from chainrule.arrays import as_rows, average, check_range, column_sums, logistic, ratio, square_sum, total
-from chainrule.autograd import primitive
+from chainrule.arrays import (
+    as_rows,
+    average,
+    check_range,
+    column_sums,
+    in_float32,
+    logistic,
+    ratio,
+    square_sum,
+    total,
+)
+from chainrule.autograd import mark_view, primitive
 from chainrule.fused import (  # noqa: F401  (ops as well, in a module of their own)
     batch_norm,
     binary_cross_entropy_with_logits,
@@ -96,7 +106,7 @@ def pow(x, y):
 def cast(x, *, dtype):
     """The same values as another dtype."""
     kind = x.dtype
-    return x.astype(dtype, copy=False), lambda g: g.astype(kind)
+    return x.astype(dtype), lambda g: g.astype(kind)
 
 
 # --- Functions of one entry -------------------------------------------------------------------------------------
@@ -179,6 +189,7 @@ def softplus(x, *, beta=1.0, threshold=20.0):
 
 
 @primitive
+@in_float32
 def gelu(x, *, approximate="none"):
     """Entry x times the probability that a standard normal number is below x.
 
@@ -291,10 +302,12 @@ def min(x, *, dim=None, keepdim=False):
 
 def _extreme(x, reduce, arg_reduce, dim, keepdim):
     """Value and VJP of max and min."""
+    if isinstance(dim, tuple):
+        raise TypeError(f"dim is one axis, or None for all of them, got {dim}: go along one after the other")
     if dim is None or x.ndim == 0:
         out = reduce(x, dim, keepdims=keepdim)
         chosen = (x == out) | np.isnan(x)
-        return out, lambda g: g * chosen / int(chosen.sum())
+        return out, lambda g: chosen * np.asarray(g.item() / chosen.sum(), g.dtype)
     index = np.expand_dims(arg_reduce(x, dim), dim)
     out, shape = np.take_along_axis(x, index, dim), x.shape
 
@@ -317,6 +330,7 @@ def sum(x, *, dim=None, keepdim=False):
 
 
 @primitive
+@in_float32
 def mean(x, *, dim=None, keepdim=False):
     """Mean of the entries along dim (a number, a tuple, or None for all)."""
     out = average(x, dim, keepdim)
@@ -325,6 +339,7 @@ def mean(x, *, dim=None, keepdim=False):
 
 
 @primitive
+@in_float32
 def var(x, *, dim=None, correction=1, keepdim=False):
     """Variance of the entries along dim (a number, a tuple, or None for all).
 
@@ -341,6 +356,7 @@ def var(x, *, dim=None, correction=1, keepdim=False):
 
 
 @primitive
+@in_float32
 def sum_of_squares(*xs):
     """Sum of the squares of all entries of all inputs: the L2 penalty on a list of parameters."""
     out = math.fsum(square_sum(x) for x in xs)
@@ -348,6 +364,7 @@ def sum_of_squares(*xs):
 
 
 @primitive
+@in_float32
 def logsumexp(x, *, dim, keepdim=False):
     """log(sum(exp(x))) along dim, shifted by the largest entry so that no exponential overflows.
 
@@ -363,6 +380,7 @@ def logsumexp(x, *, dim, keepdim=False):
 
 
 @primitive
+@in_float32
 def softmax(x, *, dim):
     """exp(x) / sum(exp(x)) along dim, shifted by the largest entry so that no exponential overflows."""
     out = np.exp(x - x.max(dim, keepdims=True) if x.size else x)
@@ -371,6 +389,7 @@ def softmax(x, *, dim):
 
 
 @primitive
+@in_float32
 def log_softmax(x, *, dim):
     """Logarithm of softmax along dim, without forming the softmax."""
     if x.size == 0:  # nothing to take the logarithm of
@@ -602,11 +621,16 @@ def split(x, split_size_or_sections, dim=0):
         dim: the axis to cut.
 
     Raises:
-        ValueError: if the listed sizes do not add up to the axis.
+        ValueError: if the listed sizes do not add up to the axis, or a size is none.
     """
+    if not getattr(x, "ndim", 0):
+        raise TypeError(f"split: wanted a Tensor or an array with at least one axis, got {x!r}")
     n, sizes = x.shape[dim], split_size_or_sections
-    starts = [*range(0, n, sizes)] if isinstance(sizes, int) else [0, *np.cumsum(sizes)]
-    if not isinstance(sizes, int) and starts.pop() != n:
+    single, whole = isinstance(sizes, int), lambda n: isinstance(n, int | np.integer) and n >= single
+    if not all(map(whole, [sizes] if single or not isinstance(sizes, list | tuple) else sizes)):
+        raise ValueError(f"split: a part has a size above 0 (or, in a list, from 0 on), got {sizes!r}")
+    starts = [*range(0, n, sizes)] if single else [0, *np.cumsum(sizes, dtype=int)]
+    if not single and starts.pop() != n:
         raise ValueError(f"split: sizes {list(sizes)} add up to {np.sum(sizes)}, axis {dim} has {n}")
     before = (slice(None),) * (dim % x.ndim)
     return tuple(getitem(x, (*before, slice(a, b))) for a, b in zip(starts, [*starts[1:], n], strict=True))
@@ -674,9 +698,17 @@ def unbind(x, dim=0):
         ValueError: if x has no axis dim.
     """
     parts = {}  # the gradients of the entries, until the sweep comes to x
-    rows = np.moveaxis(x._data if hasattr(x, "_data") else np.asarray(x), dim, 0)
+    array = x._data if hasattr(x, "_data") else np.asarray(x)
+    if not -array.ndim <= dim < array.ndim:
+        raise ValueError(f"unbind: there is no axis {dim} in an array of shape {array.shape}")
+    rows = np.moveaxis(array, dim, 0)
+    rows = [rows[i, ...] for i in range(len(rows))]  # views of x, single entries too
     mark = _gathered(x, dim=dim, parts=parts)
-    return tuple(_entry(mark, row=row, i=i, parts=parts) for i, row in enumerate(rows))
+    entries = tuple(_entry(mark, row=row, i=i, parts=parts) for i, row in enumerate(rows))
+    before = (slice(None),) * (dim % array.ndim)
+    for i, entry in enumerate(entries):
+        mark_view(entry, x, functools.partial(getitem, index=(*before, i)))
+    return entries
 
 
 @primitive
@@ -708,13 +740,18 @@ def _entry(mark, *, row, i, parts):
 @primitive
 def getitem(x, *, index):
     """Entries x[index], for basic and advanced indices; an entry taken twice gets both gradients."""
-    return x[index], _scatter(x, index)
+    out = x[index]
+    if not isinstance(out, np.ndarray):  # a single entry as a view of x, as all slices are
+        out = x[*(index if isinstance(index, tuple) else (index,)), ...]
+    return out, _scatter(x, index)
 
 
 @primitive
 def setitem(x, value, *, index):
     """Copy of x with x[index] replaced by value; what `t[index] = value` records."""
     out = x.copy()
+    if np.asarray(value).dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor holds real numbers, got {value!r}")
     out[index] = value
     shape = out[index].shape
 
@@ -737,7 +774,11 @@ def gather(x, *, dim, index):
 
     Raises:
         IndexError: if an index is not in 0 … size of the axis - 1.
+        ValueError: if index has another number of axes.
     """
+    index = np.asarray(index)
+    if index.ndim != x.ndim:
+        raise ValueError(f"index has {index.ndim} axes, wanted the {x.ndim} of x, as in index[:, None]")
     _check_index("gather", index, x.shape[dim])
     where = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     where[dim] = index
