@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import total
+from chainrule.dtypes import get_default_dtype
 from chainrule.tensor import Tensor, as_array, wrap
 
 _recording = True  # False inside no_grad()
@@ -79,7 +80,7 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
             raise ValueError(_explain(name, arrays, error)) from None
         out = wrap(value)
         if out._data.dtype == np.float64 and not _wants_float64(arrays, options):
-            out._data = out._data.astype(np.float32)
+            out._data = out._data.astype(get_default_dtype(), copy=False)
         if _recording:
             parents, wanted = [], []
             for x, vjp in zip(inputs, vjps):  # noqa: B905  (strict= costs more than the loop)
@@ -92,6 +93,9 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     op.rule = rule  # type: ignore[attr-defined]
     return op
+
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "input": "x", "other": "y"}  # PyTorch takes them, too
 
 
 def _operand(x: Any) -> Any:
@@ -115,6 +119,7 @@ def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
     variadic = bool(code.co_flags & 0x04)  # the rule has *xs: a list of inputs may stand for them
 
     def arrange(args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        named = {_NUMPY_NAMES.get(name, name): x for name, x in named.items()} if named else named
         if variadic:
             if not named and {list, tuple}.isdisjoint(map(type, args)):
                 return args, named
@@ -127,10 +132,18 @@ def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
         named = dict(zip(options, extra, strict=False)) | named
         known = defaults | named  # a missing input without a default is left to Python's own TypeError
         args = (*args, *(known[name] for name in inputs[len(args) :] if name in known))
-        options_only = {name: x for name, x in named.items() if name not in inputs}
-        return args, {name: x._data if isinstance(x, Tensor) else x for name, x in options_only.items()}
+        return args, {name: _option(name, x) for name, x in named.items() if name not in inputs}
 
     return arrange
+
+
+def _option(name: str, x: Any) -> Any:
+    """An option as a rule takes it: a Tensor as its array, a list of axes as a tuple."""
+    if isinstance(x, Tensor):
+        if x.node is not None and _recording:
+            raise TypeError(f"{name} is an option here, which gets no gradient: pass a number, or t.detach()")
+        return x._data
+    return tuple(x) if name == "dim" and type(x) is list else x
 
 
 def _explain(name: str, arrays: list[Any], error: ValueError) -> str:

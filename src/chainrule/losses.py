@@ -121,7 +121,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     if log_target:
         losses = y.exp() * (y - x)
     else:
-        losses = y * ops.log(ops.where(y > 0, y, 1.0)) - y * x  # where y is 0, so is y log(1)
+        losses = y * ops.log(ops.where(y != 0, y, 1.0)) - y * x  # where y is 0, so is y log(1)
     if reduction == "batchmean":
         return _reduce("kl_div", losses, "sum") / max(len(x), 1)
     return _reduce("kl_div", losses, reduction)

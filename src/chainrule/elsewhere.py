@@ -1,0 +1,67 @@
+"""What is PyTorch's alone: questions after a GPU are answered with no, all else is refused with what to write.
+
+`from chainrule import cuda` (or backends, accelerator, onnx, …) gives one of the names below.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+#: What is refused by name, and what to write.
+REMEDIES = {
+    "onnx": "export with torch.onnx, from chainrule.torch.to_torch(model)",
+    "jit": "leave it out: nothing is compiled here",
+    "compile": "leave it out: nothing is compiled here, and the numbers are the same",
+    "autocast": "leave it out, or compute in the PyTorch tab",
+    "amp": "leave it out, or compute in the PyTorch tab",
+    "distributed": "train in the PyTorch tab",
+    "hub": "make the model of layers of chainrule.nn",
+    "set_default_device": "leave it out: there is the CPU only",
+    "complex64": "keep real and imaginary parts as two Tensors",
+    "complex128": "keep real and imaginary parts as two Tensors",
+    "bfloat16": "use float32: NumPy has no bfloat16",
+    "profiler": "use cProfile, as the speed pages do",
+    "sparse": "use dense Tensors",
+    "vmap": "write the loop, or let broadcasting do it",
+    "func": "call backward, or chainrule.dual for forward mode",
+    "fft": "use np.fft on arrays, outside the graph",
+}
+
+
+def refuse(name: str) -> NoReturn:
+    """Raise the AttributeError for a name that is PyTorch's alone."""
+    raise AttributeError(f"chainrule has no {name!r}, which is PyTorch's alone: {REMEDIES[name]}")
+
+
+class _Absent:
+    """A part of PyTorch that looks for hardware: there is none, and what would use it is refused."""
+
+    def __init__(self, name: str, **known: Any):
+        self._name = name
+        vars(self).update(known)
+
+    def is_available(self) -> bool:
+        """False."""
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        remedy = f"ask {self._name}.is_available() first, or import torch, as the PyTorch tab does"
+        raise AttributeError(
+            f"{self._name}.{name} needs what chainrule does not use, the CPU alone: {remedy}"
+        )
+
+
+def _nothing(*args: Any, **options: Any) -> None:
+    """Do nothing, as PyTorch does where there is no GPU."""
+
+
+_gpu = {"device_count": lambda: 0, "manual_seed": _nothing, "manual_seed_all": _nothing}
+cuda = _Absent("cuda", empty_cache=_nothing, **_gpu)
+mps = _Absent("mps", empty_cache=_nothing, **_gpu)
+xpu = _Absent("xpu", empty_cache=_nothing, **_gpu)
+accelerator = _Absent("accelerator", device_count=lambda: 0)
+backends = _Absent(
+    "backends", **{name: _Absent(f"backends.{name}") for name in ("cuda", "mps", "cudnn", "mkldnn")}
+)
