@@ -14,12 +14,14 @@ import numpy as np
 
 from chainrule import init
 from chainrule.dtypes import check_device, get_default_dtype
+from chainrule.functions import plain_array
 from chainrule.tensor import Tensor, wrap
 
 __all__ = """
-    Generator manual_seed seed tensor as_tensor asarray from_numpy zeros ones empty full eye arange linspace logspace
-    meshgrid zeros_like ones_like empty_like full_like rand randn randint normal bernoulli multinomial randperm
+    Generator manual_seed seed tensor as_tensor asarray from_numpy zeros ones empty full eye arange range linspace
+    logspace meshgrid zeros_like ones_like empty_like full_like rand randn randint normal bernoulli multinomial randperm
     rand_like randn_like tril_indices triu_indices
+    FloatTensor DoubleTensor LongTensor IntTensor BoolTensor ByteTensor
 """.split()
 
 manual_seed = init.manual_seed
@@ -91,6 +93,20 @@ def _plain(data: Any) -> Any:
     return data._data if isinstance(data, Tensor) else data
 
 
+class _Kind:
+    """PyTorch's older name of the Tensors of one dtype: makes one of data, and stands for the dtype in `t.type()`."""
+
+    def __init__(self, dtype: str):
+        self.dtype = np.dtype(dtype)
+
+    def __call__(self, data: Any) -> Tensor:
+        return tensor(data, dtype=self.dtype)
+
+
+FloatTensor, DoubleTensor, LongTensor = _Kind("float32"), _Kind("float64"), _Kind("int64")
+IntTensor, BoolTensor, ByteTensor = _Kind("int32"), _Kind("bool"), _Kind("uint8")
+
+
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """Tensor that shares memory with an array."""
     if not isinstance(ndarray, np.ndarray):
@@ -127,8 +143,10 @@ def _constant(name: str, make: Callable[..., np.ndarray]) -> Callable[..., Tenso
     return f
 
 
-zeros, ones, empty = (_constant(f.__name__, f) for f in (np.zeros, np.ones, np.zeros))
-empty.__name__, empty.__doc__ = "empty", "Zeros: what PyTorch leaves open is 0 here."
+zeros, ones, empty = (
+    _constant(*row) for row in [("zeros", np.zeros), ("ones", np.ones), ("empty", np.zeros)]
+)
+empty.__doc__ = "Zeros: what PyTorch leaves open is 0 here."
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
@@ -153,6 +171,11 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
     return _made(np.arange(*numbers), kind if dtype is None else dtype, device, requires_grad)
 
 
+def range(start: Any, end: Any, step: Any = 1, *, dtype: Any = None) -> Tensor:
+    """Numbers from start up to end, with it, in steps: what `arange` has replaced in PyTorch, too."""
+    return arange(start, end + step / 2, step, dtype=dtype or get_default_dtype())
+
+
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """So many numbers from start to end, with it, at equal distances."""
@@ -171,7 +194,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinates of a grid: for each vector its entries, spread over the **shape** of the grid."""
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
-    return tuple(map(wrap, np.meshgrid(*(np.asarray(v) for v in vectors), indexing=indexing)))  # type: ignore
+    return tuple(map(wrap, np.meshgrid(*(plain_array(v) for v in vectors), indexing=indexing)))  # type: ignore
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
@@ -246,14 +269,14 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None
     """
     given = [x for x in (mean, std) if isinstance(x, Tensor)]
     shape = np.broadcast_shapes(*(x.shape for x in given)) if size is None else _size([size])
-    values = drawn(generator).standard_normal(shape) * np.asarray(std) + np.asarray(mean)
+    values = drawn(generator).standard_normal(shape) * plain_array(std) + plain_array(mean)
     kind = np.result_type(*(x.dtype for x in given), get_default_dtype()) if given else get_default_dtype()
     return _made(values, kind if dtype is None else dtype, device, requires_grad)
 
 
 def bernoulli(input: Any, *, generator: Any = None) -> Tensor:
     """Entries 1 with the probabilities in input, else 0, with its dtype."""
-    p = np.asarray(input)
+    p = plain_array(input)
     return _made(drawn(generator).random(p.shape) < p, p.dtype)
 
 
@@ -272,7 +295,7 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     Raises:
         ValueError: if a weight is negative or not finite, all of a row are 0, or fewer are above 0 than to draw.
     """
-    weights = np.asarray(input, np.float64)
+    weights = plain_array(input).astype(np.float64)
     rows, random = np.atleast_2d(weights), drawn(generator)
     enough = ((rows > 0).sum(-1) >= (1 if replacement else num_samples)).all()
     if weights.ndim not in (1, 2) or not np.isfinite(rows).all() or (rows < 0).any() or not enough:
@@ -297,7 +320,7 @@ def _like(name: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def f(
         input: Any, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
-        kind = np.asarray(input).dtype if dtype is None else dtype
+        kind = plain_array(input).dtype if dtype is None else dtype
         return make(np.shape(input), *args, dtype=kind, device=device, requires_grad=requires_grad)
 
     f.__name__, f.__doc__ = (

@@ -22,6 +22,7 @@ REMEDIES = {
     "bfloat16": "use float32: NumPy has no bfloat16",
     "profiler": "use cProfile, as the speed pages do",
     "sparse": "use dense Tensors",
+    "distributions": "draw with chainrule.normal, multinomial or bernoulli, or with NumPy",
     "vmap": "write the loop, or let broadcasting do it",
     "func": "call backward, or chainrule.dual for forward mode",
     "fft": "use np.fft on arrays, outside the graph",

@@ -123,7 +123,9 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Cosine of the angle between the vectors along dim."""
-    return (normalize(x1, dim=dim, eps=eps) * normalize(x2, dim=dim, eps=eps)).sum(dim)
+    shape = np.broadcast_shapes(x1.shape, x2.shape)
+    a, b = (normalize(ops.broadcast_to(x, shape), dim=dim, eps=eps) for x in (x1, x2))
+    return (a * b).sum(dim)
 
 
 # --- What has no op of its own ----------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     Raises:
         IndexError: if an index is not in 0 … num_classes - 1.
     """
-    index = np.asarray(tensor)
+    index = plain_array(tensor)
     size = int(index.max(initial=-1)) + 1 if num_classes == -1 else num_classes
     return ops.embedding(index, np.eye(size, dtype=np.int64))
 
@@ -273,7 +275,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     """
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = query @ key.transpose(-1, -2) * factor
-    causal = [np.tri(*scores.shape[-2:], dtype=bool)] if is_causal else []
+    causal = [np.tri(*scores.shape[-2:], dtype=np.bool_)] if is_causal else []
     weights = attention_weights(scores, *causal, *([] if attn_mask is None else [attn_mask]))
     return dropout(weights, dropout_p) @ value
 
@@ -291,7 +293,7 @@ def attention_weights(scores: Tensor, *masks: Any) -> Tensor:
     if not masks:
         return ops.softmax(scores, dim=-1)
     added: Any = sum(_as_summand(mask, scores.dtype) for mask in masks)
-    blind = np.isneginf(np.asarray(added)).all(-1, keepdims=True)
+    blind = np.isneginf(plain_array(added)).all(-1, keepdims=True)
     if not blind.any():
         return ops.softmax(scores + added, dim=-1)
     weights = ops.softmax(scores + ops.where(blind, np.zeros((), scores.dtype), added), dim=-1)
@@ -299,9 +301,9 @@ def attention_weights(scores: Tensor, *masks: Any) -> Tensor:
 
 
 def _as_summand(mask: Any, dtype: Any) -> Any:
-    kind = np.asarray(mask).dtype.kind
+    kind = plain_array(mask).dtype.kind
     if kind not in "bf":
-        raise TypeError(f"attention: a mask holds booleans or floats, got {np.asarray(mask).dtype}")
+        raise TypeError(f"attention: a mask holds booleans or floats, got {plain_array(mask).dtype}")
     if kind == "b":
         return np.where(mask, 0, -np.inf).astype(dtype)
     return mask if isinstance(mask, Tensor) else np.asarray(mask, dtype)
@@ -310,14 +312,15 @@ def _as_summand(mask: Any, dtype: Any) -> Any:
 # --- Losses that are no op of their own -------------------------------------------------------------------------
 
 
-def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100,
-             reduction: str = "mean") -> Tensor:  # fmt: skip
+def nll_loss(input: Any, target: Any, weight: Any = None, size_average: bool | None = None,
+             ignore_index: int = -100, *, reduction: str = "mean") -> Tensor:  # fmt: skip
     """Minus the log-probability of the right class: `cross_entropy` of what has been through log_softmax.
 
     Args:
         input: log-probabilities of **shape** (B, C), (B, C, ...) or (C,).
         target: integer labels of **shape** (B,), (B, ...) or ().
         weight: **shape** (C,), how much each class counts; None for 1.
+        size_average: False for the reduction "sum", True for "mean": PyTorch's older name.
         ignore_index: label of entries that count for nothing.
         reduction: "mean" (over labels, each by its weight), "sum", or "none".
 
@@ -325,19 +328,20 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
         ValueError: if shapes do not fit, a label is not in 0 … C - 1, or for another reduction.
         TypeError: if labels are not integers.
     """
-    x, labels = input if isinstance(input, Tensor) else Tensor(input), np.asarray(target)
+    x, labels = input if isinstance(input, Tensor) else Tensor(input), plain_array(target)
     dim = int(x.ndim > 1)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"nll_loss: labels are integers, got {labels.dtype}")
     if x.ndim == 0 or labels.shape != x.shape[:dim] + x.shape[dim + 1 :]:
         raise ValueError(f"nll_loss: input of shape {x.shape} and labels of {labels.shape} do not fit")
+    reduction = reduction if size_average is None else "mean" if size_average else "sum"
     kept = labels != ignore_index
     check_range("nll_loss: label", labels[kept], x.shape[dim], ValueError)
     labels = labels * kept
-    counts = (kept if weight is None else kept * np.asarray(weight)[labels]).astype(x.dtype)
+    counts = (kept if weight is None else kept * plain_array(weight)[labels]).astype(x.dtype)
     picked = ops.gather(x, dim, np.expand_dims(labels, dim)).squeeze(dim)
     losses = -ops.where(kept, picked, np.zeros((), x.dtype)) * counts
-    _check_reduction(losses, reduction, np.count_nonzero(kept), "nll_loss: ")
+    _check_reduction(losses._data, reduction, np.count_nonzero(kept), "nll_loss: ")
     total = losses if reduction == "none" else losses.sum()
     return total / counts.sum() if reduction == "mean" else total
 
@@ -356,7 +360,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
     """
     losses = _binary_cross_entropy(input, target)
     losses = losses if weight is None else losses * weight
-    _check_reduction(losses, reduction, name="binary_cross_entropy: ")
+    _check_reduction(losses._data, reduction, name="binary_cross_entropy: ")
     return losses if reduction == "none" else getattr(losses, reduction)()
 
 

@@ -18,12 +18,12 @@ from chainrule.autograd import primitive
 from chainrule.tensor import Tensor, wrap
 
 __all__ = """
-    subtract multiply divide negative absolute square reciprocal rsqrt log2 log10 log1p expm1 sinh cosh tan sign
-    floor ceil round remainder clamp clamp_min clamp_max max min argmax argmin topk sort argsort std var_mean norm
-    prod cumsum all any bincount histogram nonzero unique eq ne lt le gt ge isnan isinf isfinite equal allclose logical_and
-    logical_or logical_not dot mm bmm mv t outer flatten squeeze unsqueeze swapaxes swapdims movedim narrow chunk
-    flip roll diagonal diag tril triu repeat_interleave tile masked_fill masked_select index_select take_along_dim
-    scatter numel is_tensor clone detach rsub
+    add sub subtract multiply divide negative absolute square reciprocal rsqrt log2 log10 log1p expm1 sinh cosh tan
+    sign floor ceil round remainder clamp clamp_min clamp_max max min argmax argmin topk sort argsort var std
+    var_mean norm prod cumsum all any bincount histogram nonzero unique eq ne lt le gt ge isnan isinf isfinite equal
+    allclose logical_and logical_or logical_not dot mm bmm mv t outer flatten squeeze unsqueeze swapaxes swapdims
+    movedim narrow chunk flip roll diagonal diag tril triu repeat_interleave tile masked_fill masked_select
+    index_select take_along_dim scatter numel is_tensor clone detach rsub
 """.split()
 
 
@@ -31,7 +31,8 @@ def _tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
-def _array(x: Any) -> np.ndarray:
+def plain_array(x: Any) -> np.ndarray:
+    """The array in a Tensor, or what is given as an array: for what is only looked at."""
     return x._data if isinstance(x, Tensor) else np.asarray(x)
 
 
@@ -49,7 +50,20 @@ def _numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
 
 # --- Entry by entry ---------------------------------------------------------------------------------------------
 
-subtract, multiply, divide, negative, absolute = ops.sub, ops.mul, ops.div, ops.neg, ops.abs
+multiply, divide, negative, absolute = ops.mul, ops.div, ops.neg, ops.abs
+
+
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+    """Sum input + alpha * other, entry by entry."""
+    return ops.add(input, other if alpha == 1 else ops.mul(other, alpha))
+
+
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+    """Difference input - alpha * other, entry by entry."""
+    return ops.sub(input, other if alpha == 1 else ops.mul(other, alpha))
+
+
+subtract = sub
 
 
 @primitive
@@ -125,7 +139,12 @@ def _step(name: str, function: Any) -> Callable[..., Tensor]:
     return rule
 
 
-sign, floor, ceil, round = (_step(f.__name__, f) for f in (np.sign, np.floor, np.ceil, np.round))
+sign, floor, ceil, _whole = (_step(f.__name__, f) for f in (np.sign, np.floor, np.ceil, np.round))
+
+
+def round(input: Any, *, decimals: int = 0) -> Tensor:
+    """Entries rounded to so many decimals, halves to the even one; the slope is 0."""
+    return _whole(input) if decimals == 0 else _whole(input * 10.0**decimals) / 10.0**decimals
 
 
 def remainder(input: Any, other: Any) -> Tensor:
@@ -168,14 +187,14 @@ class Extreme(NamedTuple):
 @_numpy_names
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index along dim of the first of the largest entries; without dim in the flattened array."""
-    x = _array(input)
+    x = plain_array(input)
     return wrap(np.argmax(x, dim, keepdims=keepdim) if x.ndim else np.zeros((), np.int64))
 
 
 @_numpy_names
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index along dim of the first of the smallest entries; without dim in the flattened array."""
-    x = _array(input)
+    x = plain_array(input)
     return wrap(np.argmin(x, dim, keepdims=keepdim) if x.ndim else np.zeros((), np.int64))
 
 
@@ -218,7 +237,7 @@ def _extreme(input: Any, dim: Any, keepdim: bool, other: Any, functions: Any) ->
         return of_all(x)
     if isinstance(dim, list | tuple):
         raise TypeError(f"max and min go along one axis; for {tuple(dim)} write amax(x, dim) or amin(x, dim)")
-    if x.ndim == 0:
+    if x.ndim == 0 and dim in (0, -1):
         return Extreme(of_all(x), wrap(np.zeros((), np.int64)))
     index = place(x, dim, keepdim=True)
     values = take_along_dim(x, index, dim)
@@ -236,12 +255,16 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Extreme:
     """The entries along dim in rising order, equals in the order in which they stand, and their indices."""
     index = argsort(input, dim, descending)
+    if np.ndim(input) == 0:
+        return Extreme(_tensor(input), index)
     return Extreme(take_along_dim(_tensor(input), index, dim), index)
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """Indices that put the entries along dim in rising order, or in falling order."""
-    x = _array(input)
+    x = plain_array(input)
+    if x.ndim == 0:
+        return wrap(np.zeros((), np.int64))
     if not descending:
         return wrap(np.argsort(x, dim, kind="stable"))
     last = x.shape[dim] - 1  # equals keep their order, when both the entries and the result are turned round
@@ -250,7 +273,12 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
 
 def take_along_dim(input: Any, indices: Any, dim: int) -> Tensor:
     """Entries picked along one axis: for two axes and dim 1 out[i, j] = input[i, indices[i, j]]."""
-    return ops.gather(input, dim, _array(indices))
+    x, index = _tensor(input), plain_array(indices)
+    others = lambda shape: (*shape[: dim % x.ndim], 1, *shape[dim % x.ndim :][1:])
+    shape = np.broadcast_shapes(others(x.shape), others(index.shape))
+    full = lambda n: (*shape[: dim % x.ndim], n, *shape[dim % x.ndim :][1:])
+    wide = x if x.shape == full(x.shape[dim]) else ops.broadcast_to(x, full(x.shape[dim]))
+    return ops.gather(wide, dim, np.broadcast_to(index, full(index.shape[dim])))
 
 
 # --- Sums, means, truth -----------------------------------------------------------------------------------------
@@ -259,26 +287,34 @@ def take_along_dim(input: Any, indices: Any, dim: int) -> Tensor:
 @_numpy_names
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
         correction: Any = None) -> Tensor:  # fmt: skip
-    """Standard deviation along dim: the square root of `var`, divided by the number of entries less correction.
+    """Standard deviation along dim: the square root of `var`, with its arguments."""
+    return ops.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+@_numpy_names
+def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+        correction: Any = None) -> Tensor:  # fmt: skip
+    """Variance along dim.
 
     Args:
         input: any **shape**, float.
         dim: a number, a tuple, or None for all.
         unbiased: False for a correction of 0; PyTorch's older name.
         keepdim: keep the axes, with size 1.
-        correction: 1 if None.
+        correction: the sum of squares is divided by the number of entries less this; 1 if None.
     """
-    if isinstance(dim, bool):  # std(x, unbiased)
+    if isinstance(dim, bool):  # var(x, unbiased)
         dim, unbiased = None, dim
     less = correction if correction is not None else 0 if unbiased is False else 1
-    return ops.sqrt(ops.var(input, dim=dim, correction=less, keepdim=keepdim))
+    return ops.var(input, dim=dim, correction=less, keepdim=keepdim)
 
 
 @_numpy_names
-def var_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> Any:
-    """Variance and mean along dim."""
-    options = {"dim": dim, "keepdim": keepdim}
-    return ops.var(input, correction=correction, **options), ops.mean(input, **options)
+def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+             correction: Any = None) -> Any:  # fmt: skip
+    """Variance, with its arguments, and mean along dim."""
+    mean = ops.mean(input, dim=None if isinstance(dim, bool) else dim, keepdim=keepdim)
+    return var(input, dim, unbiased, keepdim, correction=correction), mean
 
 
 @_numpy_names
@@ -292,6 +328,8 @@ def norm(input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tens
         keepdim: keep the axes, with size 1.
     """
     x, options = _tensor(input), {"dim": dim, "keepdim": keepdim}
+    if p not in ("fro",) and not (isinstance(p, int | float) and p > 0):
+        raise ValueError(f"norm: p is 'fro' or a number above 0, got {p!r}")
     if p == math.inf:
         return ops.amax(x.abs(), **options)
     if p in (2, "fro"):
@@ -328,30 +366,30 @@ def _product(x, *, dim, keepdim):
 @primitive
 def cumsum(x, *, dim):
     """Running sum of the entries along dim."""
-    return np.cumsum(x, dim), lambda g: np.flip(np.cumsum(np.flip(g, dim), dim), dim)
+    return np.cumsum(x, dim).reshape(x.shape), lambda g: np.flip(np.cumsum(np.flip(g, dim), dim), dim)
 
 
 @_numpy_names
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether all entries along dim are true."""
-    return wrap(np.all(_array(input), dim, keepdims=keepdim))
+    return wrap(np.all(plain_array(input), dim, keepdims=keepdim))
 
 
 @_numpy_names
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether any entry along dim is true."""
-    return wrap(np.any(_array(input), dim, keepdims=keepdim))
+    return wrap(np.any(plain_array(input), dim, keepdims=keepdim))
 
 
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, … stands in input."""
-    return wrap(np.bincount(_array(input), None if weights is None else _array(weights), minlength))
+    return wrap(np.bincount(plain_array(input), None if weights is None else plain_array(weights), minlength))
 
 
 def histogram(input: Any, bins: Any = 100, *, range: Any = None, density: bool = False) -> Histogram:
     """How many entries fall into each bin (or how densely they lie), and the edges of the bins."""
-    hist, edges = np.histogram(_array(input), bins, range, density=density)
-    dtype = _array(input).dtype
+    hist, edges = np.histogram(plain_array(input), bins, range, density=density)
+    dtype = plain_array(input).dtype
     return Histogram(wrap(hist.astype(dtype)), wrap(edges.astype(dtype)))
 
 
@@ -369,20 +407,21 @@ class Histogram(NamedTuple):
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """Indices of the entries that are not 0: one row each, or one array for each axis."""
-    found = np.nonzero(_array(input))
+    found = np.nonzero(plain_array(input))
     return tuple(map(wrap, found)) if as_tuple else wrap(np.stack(found, 1))
 
 
 def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
     """The different entries in rising order; with them, if wanted, where each stands and how often."""
-    out = np.unique(_array(input), return_inverse=return_inverse, return_counts=return_counts)
+    options: Any = {"return_inverse": return_inverse, "return_counts": return_counts}
+    out: Any = np.unique(plain_array(input), **options)
     return tuple(map(wrap, out)) if isinstance(out, tuple) else wrap(out)
 
 
 def _truth(name: str) -> Callable[..., Tensor]:
     """A function of NumPy that gives truth values."""
     rule = getattr(np, name)
-    f = lambda *xs: wrap(rule(*map(_array, xs)))
+    f = lambda *xs: wrap(rule(*map(plain_array, xs)))
     f.__name__, f.__doc__ = name, f"NumPy's `{name}`, entry by entry."
     return f
 
@@ -394,12 +433,12 @@ logical_and, logical_or, logical_not = map(_truth, ("logical_and", "logical_or",
 
 def equal(input: Any, other: Any) -> bool:
     """Whether both have the same **shape** and entries."""
-    return np.array_equal(_array(input), _array(other))
+    return np.array_equal(plain_array(input), plain_array(other))
 
 
 def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all entries agree up to atol + rtol * abs(other)."""
-    return np.allclose(_array(input), _array(other), rtol, atol, equal_nan)
+    return np.allclose(plain_array(input), plain_array(other), rtol, atol, equal_nan)
 
 
 def is_tensor(obj: Any) -> bool:
@@ -510,7 +549,8 @@ def roll(input: Any, shifts: int, dims: int | None = None) -> Tensor:
 
 def diagonal(input: Any, offset: int = 0) -> Tensor:
     """The diagonal of a matrix, or one offset places to its right."""
-    rows, columns = np.nonzero(np.eye(*input.shape, offset))
+    n, m = input.shape
+    rows, columns = np.nonzero(np.eye(n, m, offset))
     return _tensor(input)[rows, columns]
 
 
@@ -526,12 +566,14 @@ def diag(input: Any, diagonal: int = 0) -> Tensor:
 
 def tril(input: Any, diagonal: int = 0) -> Tensor:
     """The entries on and below a diagonal of the last two axes; 0 elsewhere."""
-    return _masked(_tensor(input), np.tri(*np.shape(input)[-2:], diagonal, bool))
+    n, m = input.shape[-2:]
+    return _masked(_tensor(input), np.tri(n, m, diagonal, np.bool_))
 
 
 def triu(input: Any, diagonal: int = 0) -> Tensor:
     """The entries on and above a diagonal of the last two axes; 0 elsewhere."""
-    return _masked(_tensor(input), ~np.tri(*np.shape(input)[-2:], diagonal - 1, bool))
+    n, m = input.shape[-2:]
+    return _masked(_tensor(input), ~np.tri(n, m, diagonal - 1, np.bool_))
 
 
 def _masked(x: Tensor, kept: np.ndarray) -> Tensor:
@@ -552,7 +594,7 @@ def repeat_interleave(input: Any, repeats: Any, dim: int | None = None) -> Tenso
     """Each entry along dim so many times, one after another; without dim of the flattened input."""
     x = _tensor(input)
     x, dim = (x.reshape(-1), 0) if dim is None else (x, dim)
-    return index_select(x, dim, np.repeat(np.arange(x.shape[dim]), _array(repeats)))
+    return index_select(x, dim, np.repeat(np.arange(x.shape[dim]), plain_array(repeats)))
 
 
 # --- Picking ----------------------------------------------------------------------------------------------------
@@ -560,7 +602,7 @@ def repeat_interleave(input: Any, repeats: Any, dim: int | None = None) -> Tenso
 
 def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
     """Input with value where mask is true."""
-    x, mask = _tensor(input), _array(mask)
+    x, mask = _tensor(input), plain_array(mask)
     if mask.dtype != bool:
         raise TypeError(
             f"masked_fill: a mask holds booleans, got {mask.dtype}; write mask == 1 or mask.bool()"
@@ -570,19 +612,20 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
 
 def masked_select(input: Any, mask: Any) -> Tensor:
     """The entries where mask is true, in a row."""
-    x = _tensor(input)
-    return x[np.broadcast_to(_array(mask), x.shape)]
+    x, mask = _tensor(input), plain_array(mask)
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    return ops.broadcast_to(x, shape)[np.broadcast_to(mask, shape)]
 
 
 def index_select(input: Any, dim: int, index: Any) -> Tensor:
     """The entries along dim with these indices."""
     x = _tensor(input)
-    return x[(slice(None),) * (dim % x.ndim) + (_array(index),)]
+    return x[(slice(None),) * (dim % x.ndim) + (plain_array(index),)]
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any) -> Tensor:
     """Input with src written where index says along dim: out[i, index[i, j]] = src[i, j] for two axes and dim 1."""
-    x, index = _tensor(input), _array(index)
+    x, index = _tensor(input), plain_array(index)
     where = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     where[dim] = index
     if isinstance(src, Tensor):

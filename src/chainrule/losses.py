@@ -26,7 +26,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
 
 def _reduce(name: str, losses: Tensor, reduction: str) -> Tensor:
     """Mean, sum, or all of the losses."""
-    fused._check_reduction(losses, reduction, name=f"{name}: ")
+    fused._check_reduction(losses._data, reduction, name=f"{name}: ")
     return losses if reduction == "none" else getattr(losses, reduction)()
 
 

@@ -20,7 +20,7 @@ def _function(name: str) -> Callable[..., Any]:
     """The function of that name in `chainrule` as a method."""
 
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        return getattr(chainrule, name)(self, *args, **options)
+        return getattr(engine, name)(self, *args, **options)
 
     method.__name__, method.__doc__ = name, f"See `chainrule.{name}`."
     return method
@@ -34,7 +34,7 @@ def _in_place(name: str) -> Callable[..., Any]:
     """The function of that name as the method that changes its Tensor, which PyTorch marks by a final `_`."""
 
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        return self._become(getattr(chainrule, name)(self, *args, **options))
+        return self._become(getattr(engine, name)(self, *args, **options))
 
     method.__name__, method.__doc__ = f"{name}_", f"See `chainrule.{name}`; here in place."
     return method
@@ -46,10 +46,16 @@ def _cast(dtype: str) -> Callable[..., Any]:
     return method
 
 
+engine: Any = chainrule  # whose functions are looked up when a method is called: they need the class below
+_KINDS = {"float16": "Half", "float32": "Float", "float64": "Double", "int8": "Char", "int16": "Short"}
+_KINDS |= {"int32": "Int", "int64": "Long", "uint8": "Byte", "bool": "Bool"}
+
+
 class Methods:
     """What a Tensor can do beyond what `chainrule.tensor` says."""
 
     __slots__ = ()
+    node: Any
 
     # How large it is, of what kind, and where.
 
@@ -75,6 +81,11 @@ class Methods:
         """Bytes of an entry."""
         return self._data.itemsize
 
+    def stride(self: Any, dim: builtins.int | None = None) -> Any:
+        """How many entries lie in memory from one place to the next along each axis, or along one."""
+        steps = tuple(n // self._data.itemsize for n in self._data.strides)
+        return steps if dim is None else steps[dim]
+
     def is_floating_point(self: Any) -> builtins.bool:
         """Whether the entries are floats."""
         return self._data.dtype.kind == "f"
@@ -87,6 +98,12 @@ class Methods:
         if self._data.dtype.kind not in "iub" or self._data.size != 1:
             raise TypeError(f"only a Tensor with one integer can be an index, this is {self!r}")
         return builtins.int(self._data.item())
+
+    def __dlpack__(self: Any, **options: Any) -> Any:  # torch.tensor(t) and torch.from_dlpack(t) ask for it
+        return self._data.__dlpack__(**options)
+
+    def __dlpack_device__(self: Any) -> Any:
+        return self._data.__dlpack_device__()
 
     nelement, ndimension = numel, dim
 
@@ -109,7 +126,7 @@ class Methods:
         wanted = wanted_dtype(args, dtype, device)
         if wanted is None or wanted == self.dtype:
             return self.clone() if copy else self
-        return chainrule.ops.cast(self, dtype=wanted)
+        return engine.ops.cast(self, dtype=wanted)
 
     def cpu(self: Any) -> Any:
         """This Tensor."""
@@ -117,11 +134,11 @@ class Methods:
 
     def cuda(self: Any, device: Any = "cuda") -> Any:
         """Refused: there is the CPU only."""
-        return self.to(device)
+        return self.to("cuda" if isinstance(device, builtins.int) else device)
 
-    def type(self: Any, dtype: Any) -> Any:
-        """The same values as another dtype."""
-        return self.to(dtype)
+    def type(self: Any, dtype: Any = None) -> Any:
+        """The same values as another dtype; without one PyTorch's name of this kind of Tensor."""
+        return f"torch.{_KINDS[self.dtype.name]}Tensor" if dtype is None else self.to(dtype)
 
     def type_as(self: Any, other: Any) -> Any:
         """The same values with the dtype of other."""
@@ -153,7 +170,7 @@ class Methods:
 
     def repeat(self: Any, *sizes: Any) -> Any:
         """The whole of it so many times along each axis."""
-        return chainrule.tile(self, sizes[0] if len(sizes) == 1 and np.ndim(sizes[0]) else sizes)
+        return engine.tile(self, sizes[0] if len(sizes) == 1 and np.ndim(sizes[0]) else sizes)
 
     reshape_as = view_as
 
@@ -167,7 +184,7 @@ class Methods:
     clamp, clip, clamp_min, clamp_max = _functions("clamp clip clamp_min clamp_max")
     maximum, minimum = _functions("maximum minimum")
     max, min, amax, amin, argmax, argmin = _functions("max min amax amin argmax argmin")
-    std, norm, prod, cumsum, all, any = _functions("std norm prod cumsum all any")
+    var, std, norm, prod, cumsum, all, any = _functions("var std norm prod cumsum all any")
     topk, sort, argsort, multinomial = _functions("topk sort argsort multinomial")
     bincount, nonzero, unique = _functions("bincount nonzero unique")
     dot, mm, bmm, mv, t, outer = _functions("dot mm bmm mv t outer")
@@ -202,15 +219,15 @@ class Methods:
 
     def normal_(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Any:
         """Every entry drawn from the normal distribution."""
-        return self.copy_(chainrule.creation.drawn(generator).normal(mean, std, self.shape))
+        return self.copy_(engine.creation.drawn(generator).normal(mean, std, self.shape))
 
     def uniform_(self: Any, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Any:
         """Every entry drawn uniformly from [a, b)."""
-        return self.copy_(chainrule.creation.drawn(generator).uniform(a, b, self.shape))
+        return self.copy_(engine.creation.drawn(generator).uniform(a, b, self.shape))
 
     def bernoulli_(self: Any, p: float = 0.5, *, generator: Any = None) -> Any:
         """Every entry 1 with probability p, else 0."""
-        return self.copy_(chainrule.creation.drawn(generator).random(self.shape) < p)
+        return self.copy_(engine.creation.drawn(generator).random(self.shape) < p)
 
     def detach_(self: Any) -> Any:
         """This Tensor, taken out of the graph."""
@@ -221,17 +238,17 @@ class Methods:
 
     def new_zeros(self: Any, *size: Any, dtype: Any = None, requires_grad: builtins.bool = False) -> Any:
         """Zeros of another **shape**, with this dtype."""
-        return chainrule.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return engine.zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_ones(self: Any, *size: Any, dtype: Any = None, requires_grad: builtins.bool = False) -> Any:
         """Ones of another **shape**, with this dtype."""
-        return chainrule.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return engine.ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     def new_tensor(self: Any, data: Any, dtype: Any = None, requires_grad: builtins.bool = False) -> Any:
         """Tensor of data with this dtype."""
-        return chainrule.tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return engine.tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     # Operators.
 
     def __rmod__(self: Any, x: Any) -> Any:
-        return chainrule.remainder(x, self)
+        return engine.remainder(x, self)

@@ -705,8 +705,11 @@ def setitem(x, value, *, index):
     first, then = in_two_steps(index)
     out = x.copy()
     part = out if first is None else out[first]
-    part[then] = value
     shape = part[then].shape
+    extra = np.ndim(value) - len(shape)  # axes of size 1 in front that the place does not have
+    part[then] = (
+        value.reshape(value.shape[extra:]) if extra > 0 and value.shape[:extra] == (1,) * extra else value
+    )
 
     def vjp_x(g):
         g = g.copy()

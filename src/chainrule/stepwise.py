@@ -72,7 +72,8 @@ def binary_cross_entropy_with_logits(x: Tensor, target: Any) -> Tensor:
 
 
 def batch_norm(x: Tensor, running_mean: Any = None, running_var: Any = None, weight: Any = None,
-               bias: Any = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:  # fmt: skip
+               bias: Any = None, training: bool = False, momentum: float = 0.1,
+               eps: float = 1e-5) -> Tensor:  # fmt: skip
     """Each column of x shifted and scaled to mean 0 and variance 1, then by weight and bias.
 
     Args:

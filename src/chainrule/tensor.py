@@ -298,7 +298,7 @@ class Tensor(Methods):
 
     exp, log, sqrt, sin, cos, tanh = map(_method, ("exp", "log", "sqrt", "sin", "cos", "tanh"))
     abs, relu, sigmoid, matmul = map(_method, ("abs", "relu", "sigmoid", "matmul"))
-    sum, mean, var = map(_method, ("sum", "mean", "var"))
+    sum, mean = map(_method, ("sum", "mean"))
     softmax, log_softmax, logsumexp = map(_method, ("softmax", "log_softmax", "logsumexp"))
     transpose, broadcast_to, gather, split = map(_method, ("transpose", "broadcast_to", "gather", "split"))
     unbind = _method("unbind")

@@ -115,6 +115,11 @@ class Module:
         """Parameters at any depth (or of this module alone), each once: what an optimiser wants."""
         return (p for _, p in self.named_parameters(recurse=recurse))
 
+    @property
+    def _parameters(self) -> dict[str, Tensor]:
+        """Parameters of this module alone, by name: programs look them up under PyTorch's private name."""
+        return dict(self.named_parameters(recurse=False))
+
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Buffers at any depth with their full names."""
         return self._named(Buffer)
@@ -193,7 +198,7 @@ class Module:
 
     def cuda(self, device: Any = "cuda") -> Module:
         """Refused: there is the CPU only."""
-        return self.to(device)
+        return self.to("cuda" if isinstance(device, int) else device)
 
     def state_dict(self) -> dict[str, Tensor]:
         """All parameters and buffers by name, sharing memory with them; `copy.deepcopy` keeps today's values."""
@@ -215,12 +220,24 @@ class Module:
         mine = {name: tensor for name, tensor in named.items() if name in saved_here}
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
-        both = {name: np.asarray(state_dict[name]) for name in mine if name in state_dict}
-        other = [(name, x.shape, mine[name].shape) for name, x in both.items() if x.shape != mine[name].shape]
+        both = {
+            name: np.asarray(getattr(state_dict[name], "_data", state_dict[name]))
+            for name in mine
+            if name in state_dict
+        }
+        lazy = {
+            name for name, tensor in mine.items() if tensor.numel() == 0
+        }  # takes the size of what is loaded
+        wrong = [name for name, x in both.items() if x.shape != mine[name].shape and name not in lazy]
+        other = [(name, both[name].shape, mine[name].shape) for name in wrong]
         faults += [f"{name}: saved with shape {saved}, here {here}" for name, saved, here in other]
         if faults:
             raise RuntimeError(f"load_state_dict: does not fit {type(self).__name__}: {'; '.join(faults)}")
         for name, x in both.items():
+            if name in lazy:
+                free, mine[name].requires_grad = mine[name].requires_grad, False
+                mine[name]._data = np.empty(x.shape, mine[name].dtype)
+                mine[name].requires_grad = free
             mine[name].numpy()[...] = x
             note_change(mine[name].numpy())
 
@@ -480,14 +497,18 @@ class Linear(Module):
         in_features: size of the last axis of the input.
         out_features: size of the last axis of the output.
         bias: whether there is one.
-        **factory: dtype and generator of the parameters, which start uniform in ±1 / sqrt(in_features).
+        device: the CPU.
+        dtype: of the parameters, which start uniform in ±1 / sqrt(in_features).
+        generator: source of their starting values.
 
     Attributes:
         weight: **shape** (out_features, in_features).
         bias: **shape** (out_features,), or None.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, **factory: Any):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
+                 dtype: Any = None, *, generator: Generator | None = None):  # fmt: skip
+        factory = {"device": device, "dtype": dtype, "generator": generator}
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(max(in_features, 1))
         self.weight = _drawn(uniform_, (out_features, in_features), -bound, bound, **factory)
@@ -673,6 +694,11 @@ class _Recurrent(Module):
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
             for name, shape in shapes.items():
                 setattr(self, f"{name}_l{layer}{way}", _drawn(uniform_, shape, -bound, bound, **factory))
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        """Names of all weights and biases, as PyTorch calls the list."""
+        return list(self._parameters)
 
     def weights(self, layer: int, way: str) -> list[Any]:
         """Both weights and both biases, or None for these, of one layer in one direction."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from chainrule.functional import adaptive_avg_pool2d, dropout2d, elu, log_softmax, silu
+from chainrule.init import Generator
 from chainrule.nn import BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Linear, Module, Parameter
 from chainrule.tensor import Tensor
 
@@ -81,8 +84,11 @@ class Unflatten(Module):
 
 def _turn_into(lazy: Module, made: Module) -> Module:
     """The layer `made` in place of a lazy one, whose parameters stay the same objects: an optimiser may hold them."""
+    waiting = any(isinstance(value, Tensor) and value.numel() == 0 for value in vars(lazy).values())
     for name, value in vars(made).items():
         old = vars(lazy).get(name)
+        if isinstance(value, Tensor) and isinstance(old, Tensor) and not waiting:
+            continue  # the values have been loaded
         if isinstance(value, Parameter) and isinstance(old, Parameter):
             old.requires_grad = False
             old._data = value._data
@@ -93,11 +99,16 @@ def _turn_into(lazy: Module, made: Module) -> Module:
     return lazy
 
 
+def _anyhow() -> Generator:
+    """A generator for values that nobody will see: the shared one draws only when the layer has its size."""
+    return np.random.default_rng(0)
+
+
 class LazyLinear(Linear):
     """`Linear` whose in_features is the size of the last axis of its first input."""
 
     def __init__(self, out_features: int, bias: bool = True, **factory: Any):
-        super().__init__(0, out_features, bias, **factory)
+        super().__init__(0, out_features, bias, generator=_anyhow())
         self.factory = factory
 
     def forward(self, x: Any) -> Tensor:

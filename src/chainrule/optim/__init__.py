@@ -51,7 +51,7 @@ class Optimizer:
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = collections.defaultdict(dict)
-        self.param_groups = [defaults | group | {"params": list(group["params"])} for group in groups]
+        self.param_groups = [defaults | group | {"params": _listed(group["params"])} for group in groups]
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -113,7 +113,7 @@ def _checked(params: Parameters) -> list[Any]:
     if isinstance(params, Tensor):
         raise TypeError("an optimiser wants a list of parameters; write [tensor] for a single one")
     given = list(params)
-    everything = [p for g in given for p in (g["params"] if isinstance(g, dict) else [g])]
+    everything = [p for g in given for p in (_listed(g["params"]) if isinstance(g, dict) else [g])]
     if not everything:
         raise ValueError("an optimiser got no parameters; a generator that was used before is empty")
     if wrong := [p for p in everything if not isinstance(p, Tensor) or not p.is_leaf]:
@@ -121,6 +121,11 @@ def _checked(params: Parameters) -> list[Any]:
     if len({id(p) for p in everything}) < len(everything):
         raise ValueError("a parameter was given to the optimiser twice")
     return given
+
+
+def _listed(params: Any) -> list[Any]:
+    """The parameters of a group, which may be a single one."""
+    return [params] if isinstance(params, Tensor) else list(params)
 
 
 def _average(state: dict[str, Any], name: str, weight: float, x: Any) -> Any:

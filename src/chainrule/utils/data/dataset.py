@@ -104,7 +104,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
     n, counts = len(dataset), list(lengths)
     if abs(sum(counts) - 1) < 1e-9 and all(share <= 1 for share in counts) and n != 1:
         shares, counts = counts, [int(n * share) for share in counts]
-        for i in range(n - sum(counts)):  # what rounding down has left goes to the first parts, one each
+        for i in range(n - int(sum(counts))):  # what rounding down has left goes to the first parts, one each
             counts[i % len(shares)] += 1
     if sum(counts) != n:
         raise ValueError(f"random_split: lengths {list(lengths)} do not add up to {n} examples")
