@@ -12,6 +12,7 @@ import numpy as np
 from chainrule import ops
 from chainrule.arrays import check_range
 from chainrule.autograd import primitive
+from chainrule.functions import plain_array
 from chainrule.fused import _check_reduction, _check_same
 from chainrule.init import Generator, generator_or_shared
 from chainrule.losses import huber_loss, kl_div, l1_loss, multi_margin_loss  # noqa: F401
