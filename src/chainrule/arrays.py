@@ -16,6 +16,27 @@ from numpy.lib.array_utils import normalize_axis_tuple
 GROUP = 256  # so many numbers, at most, are added one after another
 
 
+def in_float32(rule):
+    """The rule of an op such that float16 is computed in float32 and rounded once, at the end, as PyTorch does.
+
+    A float16 ends at 65504 and cannot count beyond 2048, so sums, squares and counts need more room.
+    """
+
+    @functools.wraps(rule)
+    def widened(*arrays, **options):
+        if getattr(arrays[0], "dtype", None) != np.float16:
+            return rule(*arrays, **options)
+        out, *vjps = rule(*map(wide, arrays), **options)
+        return out.astype(np.float16), *(vjp and (lambda g, vjp=vjp: vjp(wide(g))) for vjp in vjps)
+
+    return widened
+
+
+def wide(x):
+    """An array of float16 as float32; anything else as it is."""
+    return x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x
+
+
 def total(x, axes=None, keepdims=False):
     """Sum of the entries along axes, whose rounding errors don't grow with the number of entries.
 
@@ -82,6 +103,7 @@ def average(x, axes=None, keepdims=False):
 
 def square_sum(x):
     """Sum of the squares of all entries of x, a Python float."""
+    x = wide(x)
     return float(np.vdot(x, x) if x.size <= GROUP**2 else total(x * x))
 
 
@@ -105,3 +127,9 @@ def check_range(what, index, size, kind):
     if index.size and (index.min() < 0 or index.max() >= size):
         bad = index[(index < 0) | (index >= size)].flat[0]
         raise kind(f"{what} {bad} is out of range, wanted 0 to {size - 1}")
+
+
+def check_same(name, x, target):
+    """Raise a ValueError if a loss is given two shapes: broadcasting would compare everything with everything."""
+    if x.shape != np.shape(target):
+        raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")

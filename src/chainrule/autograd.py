@@ -10,10 +10,11 @@ Baydin et al., Automatic Differentiation in Machine Learning: a Survey, JMLR 18 
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,18 @@ from chainrule.arrays import total
 from chainrule.dtypes import get_default_dtype
 from chainrule.tensor import Tensor, as_array, wrap
 
-_recording = True  # False inside no_grad()
+_FLOAT32 = np.dtype(np.float32)
+_silenced = ContextVar("no_grad", default=0)  # in how many no_grad() this thread, or this asyncio task, is
 _clock = 0  # how many changes in place there have been
 _changes: dict[int, int] = {}  # id of an array -> what the clock showed when it was last changed in place
+_rewritten: dict[int, int] = {}  # the same, of changes that are part of the graph
 
 
 class Node:
     """One value in the graph.
 
     Attributes:
-        op: name of the op that made the value; "leaf" for a tensor made by hand.
+        op: name of the op that made the value; "leaf" for a tensor made by hand, "frozen" while it wants no gradient.
         parents: nodes of those inputs that want a gradient.
         vjps: for each parent the function from this value's gradient to that parent's; None once used up.
         shape: **shape** of the value, which its gradient has too.
@@ -67,7 +70,7 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The function of Tensors, arrays and numbers. `rule` itself stays within reach as its attribute `rule`.
     """
-    arrange, name, arity = _arranger(rule), rule.__name__.strip("_"), rule.__code__.co_argcount
+    (arrange, arity), name = _arranger(inspect.unwrap(rule)), rule.__name__.strip("_")
 
     @functools.wraps(rule)
     def op(*inputs: Any, **options: Any) -> Tensor:
@@ -76,15 +79,15 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
         arrays = [x._data if isinstance(x, Tensor) else _operand(x) for x in inputs]
         try:
             value, *vjps = rule(*arrays, **options)
-        except ValueError as error:
-            raise ValueError(_explain(name, arrays, error)) from None
+        except (ValueError, IndexError, TypeError, AttributeError) as error:
+            raise _explained(name, arrays, error)  # noqa: B904
         out = wrap(value)
-        if out._data.dtype == np.float64 and not _wants_float64(arrays, options):
-            out._data = out._data.astype(get_default_dtype(), copy=False)
-        if _recording:
-            parents, wanted = [], []
+        if out._data.dtype is not _FLOAT32 or out._data.base is not None:
+            _settle(out, op, inputs, arrays, options)
+        if not _silenced.get():
+            parents, wanted = list[Any](), []
             for x, vjp in zip(inputs, vjps):  # noqa: B905  (strict= costs more than the loop)
-                if isinstance(x, Tensor) and x.node and vjp:
+                if isinstance(x, Tensor) and (catch_up(x) if x._view else x.node) and vjp:
                     parents.append(x.node)
                     wanted.append(vjp)
             if parents and out._data.dtype.kind == "f":
@@ -98,6 +101,11 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "input": "x", "other": "y"}  # PyTorch takes them, too
 
 
+def wants_float64(arrays: list[Any]) -> bool:
+    """Whether one of the arrays is of float64."""
+    return any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arrays)
+
+
 def _operand(x: Any) -> Any:
     """An input that is no Tensor, such that it never makes a result wider: numbers become Python's."""
     if isinstance(x, np.generic):
@@ -105,13 +113,26 @@ def _operand(x: Any) -> Any:
     return as_array(x) if isinstance(x, (list, tuple)) else x
 
 
-def _wants_float64(arrays: list[Any], options: dict[str, Any]) -> bool:
-    """Whether a float64 result was asked for; from integers beside float32 NumPy makes one, PyTorch float32."""
-    return "dtype" in options or any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arrays)
+def _settle(out: Tensor, op: Any, inputs: Any, arrays: list[Any], options: dict[str, Any]) -> None:
+    """Give a result the dtype that it has in PyTorch, and note which input, if any, it is a view of.
+
+    It holds real numbers, of float64 only where that was asked for: from integers beside float32 NumPy makes float64,
+    PyTorch float32.
+    """
+    array = out._data
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{op.__name__}: a Tensor holds real numbers, this would give dtype {array.dtype}")
+    if array.dtype == np.float64 and not ("dtype" in options or wants_float64(arrays)):
+        out._data = array.astype(get_default_dtype(), copy=False)
+    elif array.base is not None:
+        owner = _owner(array)
+        shared = (i for i, x in enumerate(arrays) if isinstance(x, np.ndarray) and _owner(x) is owner)
+        if (i := next(shared, None)) is not None:
+            mark_view(out, inputs[i], functools.partial(_taken_again, op, inputs, i, options))
 
 
-def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Function that sorts the arguments of a call into the inputs and options that a rule declares."""
+def _arranger(rule: Callable[..., Any]) -> tuple[Callable[..., Any], int]:
+    """Function that sorts the arguments of a call into the inputs and options that a rule declares; how many inputs."""
     code = rule.__code__
     inputs = code.co_varnames[: code.co_argcount]
     options = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -134,44 +155,107 @@ def _arranger(rule: Callable[..., Any]) -> Callable[..., Any]:
         args = (*args, *(known[name] for name in inputs[len(args) :] if name in known))
         return args, {name: _option(name, x) for name, x in named.items() if name not in inputs}
 
-    return arrange
+    return arrange, len(inputs)
 
 
 def _option(name: str, x: Any) -> Any:
     """An option as a rule takes it: a Tensor as its array, a list of axes as a tuple."""
     if isinstance(x, Tensor):
-        if x.node is not None and _recording:
+        if x.requires_grad and not _silenced.get():
             raise TypeError(f"{name} is an option here, which gets no gradient: pass a number, or t.detach()")
         return x._data
     return tuple(x) if name == "dim" and type(x) is list else x
 
 
-def _explain(name: str, arrays: list[Any], error: ValueError) -> str:
-    """What a rule could not do, with the op's name and the shapes it was given."""
+def _explained(name: str, arrays: list[Any], error: Exception) -> Exception:
+    """The error of a rule, with the op's name and what it was given."""
     shapes = [x.shape for x in arrays if isinstance(x, np.ndarray)]
-    listed = " and ".join(map(str, shapes))
-    if "broadcast" not in str(error) or len(shapes) < 2:
-        return str(error) if str(error).startswith(f"{name}: ") else f"{name}: {error} (shapes {listed})"
+    listed, text = " and ".join(map(str, shapes)), str(error)
+    if isinstance(error, TypeError | AttributeError):
+        return _misused(name, arrays, error)
+    kind = ValueError if isinstance(error, ValueError) else IndexError
+    if "broadcast" not in text or len(shapes) < 2:
+        return _alone(kind(text if text.startswith(f"{name}: ") else f"{name}: {text} (shapes {listed})"))
     sizes = itertools.zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1)
     clash = next(f"axis {-k} has {sorted({*s} - {1})}" for k, s in enumerate(sizes, 1) if len({*s} - {1}) > 1)
-    return f"{name}: shapes {listed} do not broadcast: sizes must be equal or 1, and {clash} (-1 is the last axis)"
+    why = f"sizes must be equal or 1, and {clash} (-1 is the last axis)"
+    return _alone(ValueError(f"{name}: shapes {listed} do not broadcast: {why}"))
 
 
-class no_grad(contextlib.ContextDecorator):
-    """Context, or decorator, in which ops leave no nodes behind."""
+def _misused(name: str, arrays: list[Any], error: Exception) -> TypeError:
+    """What a rule says of inputs that it cannot compute with, with the op's name and these inputs."""
+    given = ", ".join(f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else repr(x) for x in arrays)
+    text = str(error)
+    out = _alone(TypeError(text if text.startswith(f"{name}: ") else f"{name}: {text} (given {given})"))
+    out.__cause__ = error  # it may be a slip in the rule, so the traceback shows where
+    return out
+
+
+def _alone(error: Any) -> Any:
+    """An error that is shown without the one that it explains."""
+    error.__suppress_context__ = True
+    return error
+
+
+class no_grad:
+    """Context, or decorator, in which ops leave no nodes behind; other threads and tasks go on recording."""
+
+    def __new__(cls, function: Any = None) -> Any:
+        """The context; with @no_grad, written without brackets, the function inside it."""
+        return super().__new__(cls) if function is None else cls()(function)
 
     def __enter__(self) -> None:
-        global _recording
-        self.before, _recording = _recording, False
+        _silenced.set(_silenced.get() + 1)
 
     def __exit__(self, *error: Any) -> None:
-        global _recording
-        _recording = self.before
+        _silenced.set(max(_silenced.get() - 1, 0))
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, inside a no_grad() of its own each time it is called."""
+        if not callable(function) or inspect.isclass(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"no_grad decorates functions, generators and coroutines, got {function!r}")
+
+        @functools.wraps(function)
+        def quiet(*args: Any, **options: Any) -> Any:
+            with no_grad():
+                return function(*args, **options)
+
+        @functools.wraps(function)
+        async def quiet_coroutine(*args: Any, **options: Any) -> Any:
+            with no_grad():
+                return await function(*args, **options)
+
+        @functools.wraps(function)
+        def quiet_generator(*args: Any, **options: Any) -> Any:
+            return _quiet_steps(function(*args, **options))
+
+        if inspect.isgeneratorfunction(function):
+            return quiet_generator
+        return quiet_coroutine if inspect.iscoroutinefunction(function) else quiet
+
+
+def _quiet_steps(work: Any) -> Iterator[Any]:
+    """A generator inside no_grad(); whoever goes through it records as before between two of its steps."""
+    resume, value = work.send, None
+    while True:
+        try:
+            with no_grad():
+                out = resume(value)
+        except StopIteration as end:
+            return end.value
+        try:
+            resume, value = work.send, (yield out)
+        except GeneratorExit:
+            with no_grad():
+                work.close()
+            raise
+        except BaseException as error:
+            resume, value = work.throw, error
 
 
 def is_grad_enabled() -> bool:
     """Whether ops are being recorded."""
-    return _recording
+    return not _silenced.get()
 
 
 def toposort(root: Node) -> list[Node]:
@@ -231,7 +315,7 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
     """
     grads, taken = {root: g}, set[int]()
     for node in toposort(root):
-        if node.op == "leaf":
+        if node.op in ("leaf", "frozen"):
             continue
         if node.vjps is None or node.born != _clock:
             check_fresh(node)
@@ -245,7 +329,8 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
             grads[parent] = grads[parent] + part if parent in grads else part
         node.vjps = node.vjps if retain_graph else None
     for leaf, g in grads.items():  # those of all others are used up
-        leaf.grad = _accumulate(leaf.grad, g, taken)
+        if leaf.op == "leaf":
+            leaf.grad = _accumulate(leaf.grad, g, taken)
 
 
 def _accumulate(old: Tensor | None, g: Any, taken: set[int]) -> Tensor:
@@ -257,11 +342,69 @@ def _accumulate(old: Tensor | None, g: Any, taken: set[int]) -> Tensor:
     return wrap(g)
 
 
-def note_change(array: np.ndarray) -> None:
-    """Take down that an array was changed in place, or replaced in its Tensor: the version counter."""
+def note_change(array: np.ndarray, recorded: bool = False) -> None:
+    """Take down that an array was changed in place, or replaced in its Tensor: the version counter.
+
+    Args:
+        array: the array; what it is a view of has changed with it.
+        recorded: whether the change is part of the graph, so that gradients go through it.
+    """
     global _clock
     _clock += 1
     _changes[id(_owner(array))] = _clock
+    if recorded:
+        _rewritten[id(_owner(array))] = _clock
+
+
+def _taken_again(
+    op: Callable[..., Tensor], inputs: Any, i: int, options: dict[str, Any], base: Any
+) -> Tensor:
+    return op(*inputs[:i], base, *inputs[i + 1 :], **options)
+
+
+def mark_view(out: Tensor, base: Any, again: Callable[[Any], Tensor]) -> None:
+    """Note on a Tensor whose memory it shows, and the function that takes such a view of a Tensor or an array."""
+    if is_grad_enabled():
+        out._view = base if isinstance(base, Tensor) else wrap(base), again, _clock
+    else:
+        out._view = None, _refused, _clock
+
+
+def _refused(base: Any) -> Any:
+    wanted = "take it again now, or use .detach()"
+    raise RuntimeError(f"a view made under no_grad() cannot follow a recorded change of its memory: {wanted}")
+
+
+def catch_up(tensor: Tensor) -> Node | None:
+    """Node of a view, made anew if its memory was changed through another Tensor since it was made."""
+    base, again, made = tensor._view  # type: ignore[misc]
+    if _rewritten.get(id(_owner(tensor._data)), 0) > made:
+        move(tensor, again(base).node)
+        tensor._view = base, again, _clock
+    return tensor.node
+
+
+def move(tensor: Tensor, node: Node | None) -> None:
+    """Give a Tensor whose value has changed its new place in the graph; from now on `grad` is that of the new value."""
+    if node is not None and tensor.node is not None and tensor.node.retains:
+        node.retains, node.grad = True, tensor.node.grad
+        tensor.node.retains = False
+    tensor.node = node
+
+
+@primitive
+def written(x, part, *, again):
+    """Copy of x whose view, as `again` takes it, shows part: what a change of a view makes of its base."""
+    view = lambda array: again(array)._data
+    out = x.copy()
+    view(out)[...] = part
+
+    def vjp_x(g):
+        g = g.copy()
+        view(g)[...] = 0
+        return g
+
+    return out, vjp_x, view
 
 
 def check_fresh(node: Node) -> None:
@@ -286,11 +429,13 @@ def kept_arrays(item: Any) -> Iterator[np.ndarray]:
     elif isinstance(item, list | tuple):
         for part in item:
             yield from kept_arrays(part)
-    elif callable(item) and hasattr(item, "__closure__"):
+    elif callable(item) and hasattr(item, "__closure__") and not hasattr(item, "rule"):  # ops keep nothing
         cells = [cell.cell_contents for cell in item.__closure__ or ()]
         yield from kept_arrays((*cells, *(item.__defaults__ or ())))
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
     """The array whose memory this one is a view of, or the array itself."""
-    return array.base if isinstance(array.base, np.ndarray) else array
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

@@ -14,8 +14,7 @@ import numpy as np
 
 from chainrule import init
 from chainrule.dtypes import check_device, get_default_dtype
-from chainrule.functions import plain_array
-from chainrule.tensor import Tensor, wrap
+from chainrule.tensor import Tensor, as_plain, wrap
 
 __all__ = """
     Generator manual_seed seed tensor as_tensor asarray from_numpy zeros ones empty full eye arange range linspace
@@ -194,7 +193,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinates of a grid: for each vector its entries, spread over the **shape** of the grid."""
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
-    return tuple(map(wrap, np.meshgrid(*(plain_array(v) for v in vectors), indexing=indexing)))  # type: ignore
+    return tuple(map(wrap, np.meshgrid(*(as_plain(v) for v in vectors), indexing=indexing)))  # type: ignore
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
@@ -269,14 +268,14 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None
     """
     given = [x for x in (mean, std) if isinstance(x, Tensor)]
     shape = np.broadcast_shapes(*(x.shape for x in given)) if size is None else _size([size])
-    values = drawn(generator).standard_normal(shape) * plain_array(std) + plain_array(mean)
+    values = drawn(generator).standard_normal(shape) * as_plain(std) + as_plain(mean)
     kind = np.result_type(*(x.dtype for x in given), get_default_dtype()) if given else get_default_dtype()
     return _made(values, kind if dtype is None else dtype, device, requires_grad)
 
 
 def bernoulli(input: Any, *, generator: Any = None) -> Tensor:
     """Entries 1 with the probabilities in input, else 0, with its dtype."""
-    p = plain_array(input)
+    p = as_plain(input)
     return _made(drawn(generator).random(p.shape) < p, p.dtype)
 
 
@@ -295,7 +294,7 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     Raises:
         ValueError: if a weight is negative or not finite, all of a row are 0, or fewer are above 0 than to draw.
     """
-    weights = plain_array(input).astype(np.float64)
+    weights = as_plain(input).astype(np.float64)
     rows, random = np.atleast_2d(weights), drawn(generator)
     enough = ((rows > 0).sum(-1) >= (1 if replacement else num_samples)).all()
     if weights.ndim not in (1, 2) or not np.isfinite(rows).all() or (rows < 0).any() or not enough:
@@ -320,7 +319,7 @@ def _like(name: str, make: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def f(
         input: Any, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
-        kind = plain_array(input).dtype if dtype is None else dtype
+        kind = as_plain(input).dtype if dtype is None else dtype
         return make(np.shape(input), *args, dtype=kind, device=device, requires_grad=requires_grad)
 
     f.__name__, f.__doc__ = (

@@ -25,7 +25,7 @@ class Dual:
     """
 
     __slots__ = ("value", "tangent")
-    __array_ufunc__ = None  # array * dual asks the Dual
+    __hash__ = None  # type: ignore[assignment]  # == compares values
     ndim = property(lambda self: np.ndim(self.value), doc="Number of axes, of a nested Dual too.")
 
     def __init__(self, value: Any, tangent: Any = 0.0):
@@ -33,7 +33,7 @@ class Dual:
 
     def __add__(self, y: Any) -> Dual:
         y = _dual(y)
-        return Dual(self.value + y.value, self.tangent + y.tangent)
+        return _shaped(self.value + y.value, self.tangent + y.tangent)
 
     def __mul__(self, y: Any) -> Dual:
         y = _dual(y)
@@ -47,8 +47,13 @@ class Dual:
     def __pow__(self, n: Any) -> Dual:
         if isinstance(n, Dual):
             return exp(n * log(self))
+        if np.ndim(n):
+            raise TypeError("Dual ** array: write exp(n * log(x)), with the functions of chainrule.dual")
+        out = self.value**n
+        if isinstance(out, complex):
+            raise ValueError(f"{self.value} ** {n} is no real number")
         slope = n * self.value ** (n - 1) if n else 0.0
-        return Dual(self.value**n, slope * self.tangent)
+        return Dual(out, slope * self.tangent)
 
     def __matmul__(self, y: Any) -> Dual:
         y = _dual(y)
@@ -75,17 +80,69 @@ class Dual:
     def __getitem__(self, index: Any) -> Dual:
         return Dual(self.value[index], self.tangent[index] if np.ndim(self.tangent) else self.tangent)
 
+    # Comparisons are of the values: the slope is that of the branch taken.
+
     def __lt__(self, y: Any) -> Any:
         return self.value < _dual(y).value
 
+    def __le__(self, y: Any) -> Any:
+        return self.value <= _dual(y).value
+
     def __gt__(self, y: Any) -> Any:
         return self.value > _dual(y).value
+
+    def __ge__(self, y: Any) -> Any:
+        return self.value >= _dual(y).value
+
+    def __eq__(self, y: Any) -> Any:
+        return self.value == _dual(y).value
+
+    def __ne__(self, y: Any) -> Any:
+        return self.value != _dual(y).value
+
+    def __abs__(self) -> Dual:
+        return self * (1.0 * (self.value > 0) - 1.0 * (self.value < 0))
+
+    # What would lose the tangent.
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        name = _SWAPPED.get(ufunc.__name__)
+        if name is None or method != "__call__" or options or isinstance(inputs[0], Dual):
+            raise TypeError(_lost(f"np.{ufunc.__name__}"))
+        return getattr(self, name)(inputs[0])  # array * dual asks the Dual
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
+        if function in (np.shape, np.ndim):
+            return function(self.value)
+        raise TypeError(_lost(f"np.{function.__name__}"))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise TypeError(_lost("a function of NumPy"))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __float__(self) -> Any:
+        raise TypeError(_lost("float() or a function of math"))
 
     def __repr__(self) -> str:
         return f"Dual({self.value!r}, {self.tangent!r})"
 
     __radd__ = __add__
     __rmul__ = __mul__
+
+
+# NumPy's name of an operation -> the Dual's method for it as the second input
+_SWAPPED = {
+    "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "divide": "__rtruediv__",
+    "power": "__rpow__", "matmul": "__rmatmul__", "equal": "__eq__", "not_equal": "__ne__", "less": "__gt__",
+    "less_equal": "__ge__", "greater": "__lt__", "greater_equal": "__le__",
+}  # fmt: skip
+
+
+def _lost(what: str) -> str:
+    known = "+ - * / ** @ abs, comparisons and exp, log, sqrt, sin, cos, tanh, sigmoid, relu, sum of chainrule.dual"
+    return f"{what} would lose the tangent of a Dual: use {known}"
 
 
 def _dual(x: Any) -> Dual:
@@ -95,6 +152,14 @@ def _dual(x: Any) -> Dual:
 def _matmul(x: Any, y: Any) -> Any:
     """Matrix product in which the number 0 stands for a matrix of zeros."""
     return x @ y if np.ndim(x) and np.ndim(y) else 0.0
+
+
+def _shaped(value: Any, tangent: Any) -> Dual:
+    """Dual whose tangent has the shape of its value, which the other summand may have stretched."""
+    if np.shape(tangent) != np.shape(value):
+        nested = isinstance(value, Dual) or isinstance(tangent, Dual)
+        tangent = tangent + 0 * value if nested else np.broadcast_to(tangent, np.shape(value))
+    return Dual(value, tangent)
 
 
 def _lifted(f: Callable[..., Any], slope: Callable[..., Any], name: str) -> Callable[[Any], Any]:
@@ -145,11 +210,23 @@ def jvp(f: Callable[..., Any], x: Any, v: Any) -> tuple[Any, Any]:
 
     Raises:
         ValueError: if v has another shape than x.
+        TypeError: if f gives neither numbers nor a Dual.
     """
     if np.shape(x) != np.shape(v):
         raise ValueError(f"jvp: the direction has shape {np.shape(v)}, wanted that of x, {np.shape(x)}")
-    out = _dual(f(Dual(x, v)))
+    out = _result("jvp", f, *(np.asarray(t, float) if isinstance(t, list | tuple) else t for t in (x, v)))
     return out.value, out.tangent
+
+
+def _result(name: str, f: Callable[..., Any], x: Any, v: Any) -> Dual:
+    """What f makes of x and the tangent v."""
+    out = f(Dual(x, v))
+    if not isinstance(out, Dual | np.ndarray) and not np.isscalar(out) or isinstance(out, str):
+        raise TypeError(
+            f"{name}: wanted a function that gives a number, an array or a Dual, got {type(out).__name__}"
+        )
+    out = _dual(out)
+    return _shaped(out.value, out.tangent)
 
 
 def derivative(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -160,7 +237,7 @@ def derivative(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Source: Siskind and Pearlmutter, Perturbation Confusion and Referential Transparency, IFL 2005.
     """
-    return lambda x: _dual(f(Dual(x, 1.0))).tangent
+    return lambda x: _result("derivative", f, x, 1.0).tangent
 
 
 def gradient(f: Callable[..., Any], x: Any) -> np.ndarray:
@@ -172,5 +249,13 @@ def gradient(f: Callable[..., Any], x: Any) -> np.ndarray:
 
     Returns:
         **shape** (n,).
+
+    Raises:
+        ValueError: if x is no vector, or f does not give a number.
     """
-    return np.array([jvp(f, x, e)[1] for e in np.eye(len(x))])
+    if len(np.shape(x)) != 1:
+        raise ValueError(f"gradient: wanted a vector x of shape (n,), got {np.shape(x)}")
+    out = np.array([jvp(f, x, e)[1] for e in np.eye(len(x))])
+    if out.ndim > 1:
+        raise ValueError(f"gradient: wanted a function that gives a number, got shape {out.shape[1:]}")
+    return out

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.arrays import check_range
+from chainrule.arrays import check_range, check_same
 from chainrule.autograd import primitive
-from chainrule.functions import plain_array
-from chainrule.fused import _check_reduction, _check_same
+from chainrule.fused import _check_reduction
 from chainrule.init import Generator, generator_or_shared
 from chainrule.losses import huber_loss, kl_div, l1_loss, multi_margin_loss  # noqa: F401
 from chainrule.ops import (  # noqa: F401
@@ -37,7 +36,7 @@ from chainrule.ops import (  # noqa: F401
     softplus,
     tanh,
 )
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, as_plain
 
 __all__ = """
     avg_pool1d avg_pool2d batch_norm binary_cross_entropy_with_logits conv1d conv2d cross_entropy embedding gelu
@@ -145,7 +144,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     Raises:
         IndexError: if an index is not in 0 … num_classes - 1.
     """
-    index = plain_array(tensor)
+    index = as_plain(tensor)
     size = int(index.max(initial=-1)) + 1 if num_classes == -1 else num_classes
     return ops.embedding(index, np.eye(size, dtype=np.int64))
 
@@ -169,7 +168,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *,
-            generator: Generator | None = None) -> Tensor:  # fmt: skip
+            generator: Any = None) -> Tensor:  # fmt: skip
     """Entries set to 0 with probability p, the others divided by 1 - p.
 
     Args:
@@ -177,7 +176,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         p: the probability, in [0, 1].
         training: if False, input is returned as it is.
         inplace: change input itself.
-        generator: source of the random numbers.
+        generator: source of the random numbers, or a seed for a new one; None for that of `chainrule.manual_seed`.
 
     Raises:
         ValueError: if p is not in [0, 1].
@@ -188,7 +187,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *,
-              generator: Generator | None = None) -> Tensor:  # fmt: skip
+              generator: Any = None) -> Tensor:  # fmt: skip
     """Whole channels set to 0 with probability p, the others divided by 1 - p.
 
     Args:
@@ -209,7 +208,9 @@ def _dropped(x: Tensor, shape: Any, p: float, training: bool, inplace: bool, gen
         raise ValueError(f"dropout: p is a probability in [0, 1], got {p}")
     if not training or p == 0:
         return x
-    stays = (generator_or_shared(generator).random(shape) >= p).astype(x.dtype)
+    seeded = isinstance(generator, int | np.integer)
+    generator = np.random.default_rng(generator) if seeded else generator_or_shared(generator)
+    stays = (generator.random(shape) >= p).astype(x.dtype)
     return _or_in_place(x, x * (stays if p == 1 else stays / (1 - p)), inplace)
 
 
@@ -234,7 +235,7 @@ def sample(logits: Any, generator: Generator | None = None, temperature: float =
 
     Source: Maddison, Tarlow and Minka, A* Sampling, 2014, section 2 (the Gumbel-Max trick).
     """
-    z = np.asarray(logits, np.float64)
+    z = np.asarray(as_plain(logits), np.float64)
     if z.ndim == 0 or not np.isfinite(z.max(-1, initial=-np.inf)).all():
         wanted = "none of them NaN or infinity, nor all of a row minus infinity"
         raise ValueError(f"sample: wanted logits (..., C), {wanted}; got shape {z.shape}: {z}")
@@ -267,7 +268,11 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         scale: factor of the scores; 1 / sqrt(E) if None.
 
     Returns:
-        **shape** (..., L, V).
+        **shape** (..., L, V); 0 for a query that may look nowhere.
+
+    Raises:
+        TypeError: if attn_mask holds integers.
+        ValueError: if it does not broadcast to the scores.
 
     Raises:
         TypeError: if a mask holds neither booleans nor floats.
@@ -276,38 +281,39 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     """
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = query @ key.transpose(-1, -2) * factor
-    causal = [np.tri(*scores.shape[-2:], dtype=np.bool_)] if is_causal else []
-    weights = attention_weights(scores, *causal, *([] if attn_mask is None else [attn_mask]))
+    if is_causal:
+        scores = ops.where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -math.inf)
+    if attn_mask is not None:
+        mask = check_mask("attn_mask", attn_mask, scores.shape)
+        scores = ops.where(mask, scores, -math.inf) if mask.dtype == bool else scores + mask
+    weights = ops.softmax(scores, -1) if attn_mask is None and not is_causal else attention_weights(scores)
     return dropout(weights, dropout_p) @ value
 
 
-def attention_weights(scores: Tensor, *masks: Any) -> Tensor:
-    """Softmax of scores along the last axis, where the masks allow it; 0 for a query that may look nowhere.
+def attention_weights(scores: Tensor) -> Tensor:
+    """Softmax of the scores along the last axis; a row of minus infinities, that may look nowhere, gets zeros."""
+    nowhere = scores._data.max(-1, keepdims=True, initial=-math.inf) == -math.inf
+    if not nowhere.any():
+        return ops.softmax(scores, -1)
+    return ops.where(nowhere, 0.0, ops.softmax(ops.where(nowhere, 0.0, scores), -1))
 
-    Args:
-        scores: **shape** (..., L, S).
-        *masks: booleans, True where a query may look, or floats to add; each broadcasts to that **shape**.
+
+def check_mask(name: str, mask: Any, shape: tuple[int, ...]) -> Tensor:
+    """A mask as a Tensor: of booleans, or of floats that are added to scores of that shape.
 
     Raises:
-        TypeError: if a mask holds neither booleans nor floats.
+        TypeError: if it holds integers, as 0 and 1 may mean either.
+        ValueError: if it does not broadcast to the shape.
     """
-    if not masks:
-        return ops.softmax(scores, dim=-1)
-    added: Any = sum(_as_summand(mask, scores.dtype) for mask in masks)
-    blind = np.isneginf(plain_array(added)).all(-1, keepdims=True)
-    if not blind.any():
-        return ops.softmax(scores + added, dim=-1)
-    weights = ops.softmax(scores + ops.where(blind, np.zeros((), scores.dtype), added), dim=-1)
-    return ops.where(blind, np.zeros((), scores.dtype), weights)
-
-
-def _as_summand(mask: Any, dtype: Any) -> Any:
-    kind = plain_array(mask).dtype.kind
-    if kind not in "bf":
-        raise TypeError(f"attention: a mask holds booleans or floats, got {plain_array(mask).dtype}")
-    if kind == "b":
-        return np.where(mask, 0, -np.inf).astype(dtype)
-    return mask if isinstance(mask, Tensor) else np.asarray(mask, dtype)
+    mask = mask if isinstance(mask, Tensor) else Tensor(mask)
+    if mask.dtype.kind not in "bf":
+        raise TypeError(
+            f"{name}: wanted booleans, or floats to add, got {mask.dtype}: write mask == 1 or mask == 0"
+        )
+    sizes = zip(mask.shape[::-1], shape[::-1], strict=False)
+    if mask.ndim > len(shape) or any(m not in (1, n) for m, n in sizes):
+        raise ValueError(f"{name}: shape {mask.shape} does not broadcast to the scores' {shape}")
+    return mask
 
 
 # --- Losses that are no op of their own -------------------------------------------------------------------------
@@ -329,7 +335,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: bool | N
         ValueError: if shapes do not fit, a label is not in 0 … C - 1, or for another reduction.
         TypeError: if labels are not integers.
     """
-    x, labels = input if isinstance(input, Tensor) else Tensor(input), plain_array(target)
+    x, labels = input if isinstance(input, Tensor) else Tensor(input), as_plain(target)
     dim = int(x.ndim > 1)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"nll_loss: labels are integers, got {labels.dtype}")
@@ -339,7 +345,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: bool | N
     kept = labels != ignore_index
     check_range("nll_loss: label", labels[kept], x.shape[dim], ValueError)
     labels = labels * kept
-    counts = (kept if weight is None else kept * plain_array(weight)[labels]).astype(x.dtype)
+    counts = (kept if weight is None else kept * as_plain(weight)[labels]).astype(x.dtype)
     picked = ops.gather(x, dim, np.expand_dims(labels, dim)).squeeze(dim)
     losses = -ops.where(kept, picked, np.zeros((), x.dtype)) * counts
     _check_reduction(losses._data, reduction, np.count_nonzero(kept), "nll_loss: ")
@@ -367,7 +373,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
 
 @primitive
 def _binary_cross_entropy(x, target):
-    _check_same("binary_cross_entropy", x, target)
+    check_same("binary_cross_entropy", x, target)
     if not ((x >= 0) & (x <= 1)).all():
         raise ValueError(
             "binary_cross_entropy: wanted probabilities in [0, 1]; for logits use ..._with_logits"

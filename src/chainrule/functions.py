@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.autograd import primitive
-from chainrule.tensor import Tensor, wrap
+from chainrule.tensor import Tensor, as_plain, wrap
 
 __all__ = """
     add sub subtract multiply divide negative absolute square reciprocal rsqrt log2 log10 log1p expm1 sinh cosh tan
@@ -29,11 +29,6 @@ __all__ = """
 
 def _tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x)
-
-
-def plain_array(x: Any) -> np.ndarray:
-    """The array in a Tensor, or what is given as an array: for what is only looked at."""
-    return x._data if isinstance(x, Tensor) else np.asarray(x)
 
 
 def _numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -187,14 +182,14 @@ class Extreme(NamedTuple):
 @_numpy_names
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index along dim of the first of the largest entries; without dim in the flattened array."""
-    x = plain_array(input)
+    x = as_plain(input)
     return wrap(np.argmax(x, dim, keepdims=keepdim) if x.ndim else np.zeros((), np.int64))
 
 
 @_numpy_names
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index along dim of the first of the smallest entries; without dim in the flattened array."""
-    x = plain_array(input)
+    x = as_plain(input)
     return wrap(np.argmin(x, dim, keepdims=keepdim) if x.ndim else np.zeros((), np.int64))
 
 
@@ -262,7 +257,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Tru
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """Indices that put the entries along dim in rising order, or in falling order."""
-    x = plain_array(input)
+    x = as_plain(input)
     if x.ndim == 0:
         return wrap(np.zeros((), np.int64))
     if not descending:
@@ -273,7 +268,7 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
 
 def take_along_dim(input: Any, indices: Any, dim: int) -> Tensor:
     """Entries picked along one axis: for two axes and dim 1 out[i, j] = input[i, indices[i, j]]."""
-    x, index = _tensor(input), plain_array(indices)
+    x, index = _tensor(input), as_plain(indices)
     others = lambda shape: (*shape[: dim % x.ndim], 1, *shape[dim % x.ndim :][1:])
     shape = np.broadcast_shapes(others(x.shape), others(index.shape))
     full = lambda n: (*shape[: dim % x.ndim], n, *shape[dim % x.ndim :][1:])
@@ -372,24 +367,24 @@ def cumsum(x, *, dim):
 @_numpy_names
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether all entries along dim are true."""
-    return wrap(np.all(plain_array(input), dim, keepdims=keepdim))
+    return wrap(np.all(as_plain(input), dim, keepdims=keepdim))
 
 
 @_numpy_names
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether any entry along dim is true."""
-    return wrap(np.any(plain_array(input), dim, keepdims=keepdim))
+    return wrap(np.any(as_plain(input), dim, keepdims=keepdim))
 
 
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, … stands in input."""
-    return wrap(np.bincount(plain_array(input), None if weights is None else plain_array(weights), minlength))
+    return wrap(np.bincount(as_plain(input), None if weights is None else as_plain(weights), minlength))
 
 
 def histogram(input: Any, bins: Any = 100, *, range: Any = None, density: bool = False) -> Histogram:
     """How many entries fall into each bin (or how densely they lie), and the edges of the bins."""
-    hist, edges = np.histogram(plain_array(input), bins, range, density=density)
-    dtype = plain_array(input).dtype
+    hist, edges = np.histogram(as_plain(input), bins, range, density=density)
+    dtype = as_plain(input).dtype
     return Histogram(wrap(hist.astype(dtype)), wrap(edges.astype(dtype)))
 
 
@@ -407,21 +402,21 @@ class Histogram(NamedTuple):
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """Indices of the entries that are not 0: one row each, or one array for each axis."""
-    found = np.nonzero(plain_array(input))
+    found = np.nonzero(as_plain(input))
     return tuple(map(wrap, found)) if as_tuple else wrap(np.stack(found, 1))
 
 
 def unique(input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
     """The different entries in rising order; with them, if wanted, where each stands and how often."""
     options: Any = {"return_inverse": return_inverse, "return_counts": return_counts}
-    out: Any = np.unique(plain_array(input), **options)
+    out: Any = np.unique(as_plain(input), **options)
     return tuple(map(wrap, out)) if isinstance(out, tuple) else wrap(out)
 
 
 def _truth(name: str) -> Callable[..., Tensor]:
     """A function of NumPy that gives truth values."""
     rule = getattr(np, name)
-    f = lambda *xs: wrap(rule(*map(plain_array, xs)))
+    f = lambda *xs: wrap(rule(*map(as_plain, xs)))
     f.__name__, f.__doc__ = name, f"NumPy's `{name}`, entry by entry."
     return f
 
@@ -433,12 +428,12 @@ logical_and, logical_or, logical_not = map(_truth, ("logical_and", "logical_or",
 
 def equal(input: Any, other: Any) -> bool:
     """Whether both have the same **shape** and entries."""
-    return np.array_equal(plain_array(input), plain_array(other))
+    return np.array_equal(as_plain(input), as_plain(other))
 
 
 def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all entries agree up to atol + rtol * abs(other)."""
-    return np.allclose(plain_array(input), plain_array(other), rtol, atol, equal_nan)
+    return np.allclose(as_plain(input), as_plain(other), rtol, atol, equal_nan)
 
 
 def is_tensor(obj: Any) -> bool:
@@ -594,7 +589,7 @@ def repeat_interleave(input: Any, repeats: Any, dim: int | None = None) -> Tenso
     """Each entry along dim so many times, one after another; without dim of the flattened input."""
     x = _tensor(input)
     x, dim = (x.reshape(-1), 0) if dim is None else (x, dim)
-    return index_select(x, dim, np.repeat(np.arange(x.shape[dim]), plain_array(repeats)))
+    return index_select(x, dim, np.repeat(np.arange(x.shape[dim]), as_plain(repeats)))
 
 
 # --- Picking ----------------------------------------------------------------------------------------------------
@@ -602,7 +597,7 @@ def repeat_interleave(input: Any, repeats: Any, dim: int | None = None) -> Tenso
 
 def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
     """Input with value where mask is true."""
-    x, mask = _tensor(input), plain_array(mask)
+    x, mask = _tensor(input), as_plain(mask)
     if mask.dtype != bool:
         raise TypeError(
             f"masked_fill: a mask holds booleans, got {mask.dtype}; write mask == 1 or mask.bool()"
@@ -612,7 +607,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
 
 def masked_select(input: Any, mask: Any) -> Tensor:
     """The entries where mask is true, in a row."""
-    x, mask = _tensor(input), plain_array(mask)
+    x, mask = _tensor(input), as_plain(mask)
     shape = np.broadcast_shapes(x.shape, mask.shape)
     return ops.broadcast_to(x, shape)[np.broadcast_to(mask, shape)]
 
@@ -620,12 +615,12 @@ def masked_select(input: Any, mask: Any) -> Tensor:
 def index_select(input: Any, dim: int, index: Any) -> Tensor:
     """The entries along dim with these indices."""
     x = _tensor(input)
-    return x[(slice(None),) * (dim % x.ndim) + (plain_array(index),)]
+    return x[(slice(None),) * (dim % x.ndim) + (as_plain(index),)]
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any) -> Tensor:
     """Input with src written where index says along dim: out[i, index[i, j]] = src[i, j] for two axes and dim 1."""
-    x, index = _tensor(input), plain_array(index)
+    x, index = _tensor(input), as_plain(index)
     where = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     where[dim] = index
     if isinstance(src, Tensor):

@@ -9,7 +9,17 @@ import math
 
 import numpy as np
 
-from chainrule.arrays import as_rows, average, check_range, logistic, ones, total
+from chainrule.arrays import (
+    as_rows,
+    average,
+    check_range,
+    check_same,
+    in_float32,
+    logistic,
+    ones,
+    total,
+    wide,
+)
 from chainrule.autograd import primitive
 
 __all__ = ["batch_norm", "layer_norm", "lstm_cell", "lstm", "mse_loss", "hinge_loss", "cross_entropy"]
@@ -46,17 +56,18 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, *
         count = x.size // x.shape[1] if x.size else 0
         if count < 2:
             raise ValueError(f"batch_norm: wanted more than 1 value per channel, got shape {x.shape}")
-        normal, vjp_x, mean, variance = _normalise(x, axes, eps)
+        normal, vjp_x, mean, variance = _normalise(wide(x), axes, eps)
         if training and running_mean is not None:
             running_mean += momentum * (mean.ravel() - running_mean)
             running_var += momentum * (variance.ravel() * (count / (count - 1)) - running_var)
     w = 1 if weight is None else weight.reshape(view)
-    out = normal * w + (0 if bias is None else bias.reshape(view))
+    out = (normal * w + (0 if bias is None else bias.reshape(view))).astype(x.dtype, copy=False)
     by_channel = lambda g: np.moveaxis(g, 1, -1)  # what was stretched is in front, for unbroadcast
     return out, lambda g: vjp_x(g * w), None, None, lambda g: by_channel(g * normal), by_channel
 
 
 @primitive
+@in_float32
 def layer_norm(x, normalized_shape, weight=None, bias=None, *, eps=1e-5):
     """Last axes of x shifted and scaled to mean 0 and variance 1, then by weight and bias.
 
@@ -239,6 +250,7 @@ def _check_lstm(x, h, c, weight):
 
 
 @primitive
+@in_float32
 def mse_loss(x, target, *, reduction="mean"):
     """Squared difference of x and target.
 
@@ -250,13 +262,14 @@ def mse_loss(x, target, *, reduction="mean"):
     Raises:
         ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
     """
-    _check_same("mse_loss", x, target)
+    check_same("mse_loss", x, target)
     difference = x - target
     out, spread = _reduced(difference * difference, reduction)
     return out, lambda g: spread(g) * 2 * difference, lambda g: spread(g) * -2 * difference
 
 
 @primitive
+@in_float32
 def hinge_loss(x, target, *, reduction="mean"):
     """How far target * x falls short of a margin of 1: max(0, 1 - target * x).
 
@@ -270,7 +283,7 @@ def hinge_loss(x, target, *, reduction="mean"):
 
     Source: Cortes and Vapnik, Support-Vector Networks, 1995, section 3 (the slack of a soft margin).
     """
-    _check_same("hinge_loss", x, target)
+    check_same("hinge_loss", x, target)
     target = np.asarray(target, x.dtype)
     losses = np.maximum(1 - target * x, 0)
     out, spread = _reduced(losses, reduction)
@@ -278,6 +291,7 @@ def hinge_loss(x, target, *, reduction="mean"):
 
 
 @primitive
+@in_float32
 def binary_cross_entropy_with_logits(x, target, *, weight=None, reduction="mean", pos_weight=None):
     """Cross-entropy of a target in [0, 1] and sigmoid(x): log(1 + exp(x)) - target * x.
 
@@ -291,7 +305,7 @@ def binary_cross_entropy_with_logits(x, target, *, weight=None, reduction="mean"
     Raises:
         ValueError: if the shapes differ, even where they would broadcast, or for another reduction.
     """
-    _check_same("binary_cross_entropy_with_logits", x, target)
+    check_same("binary_cross_entropy_with_logits", x, target)
     target, w, pos = (np.asarray(1 if y is None else y, x.dtype) for y in (target, weight, pos_weight))
     scale, softplus = 1 + (pos - 1) * target, np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
     out, spread = _reduced(w * ((1 - target) * x + scale * softplus), reduction)
@@ -300,6 +314,7 @@ def binary_cross_entropy_with_logits(x, target, *, weight=None, reduction="mean"
 
 
 @primitive
+@in_float32
 def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """Cross-entropy of a target and softmax(x), from the logits x in one stable step.
 
@@ -384,10 +399,7 @@ def _reduced(losses, reduction, count=None):
 def _check_reduction(losses, reduction, count=None, name=""):
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "mean" and losses.size and count == 0:
+        raise ValueError(f"{name}every label is ignore_index, so there is nothing to take the mean of")
     if reduction == "mean" and not (losses.size if count is None else count):
         raise ValueError(f"{name}the mean over an empty batch is not defined (its shape is {losses.shape})")
-
-
-def _check_same(name, x, target):
-    if x.shape != np.shape(target):
-        raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import fused, ops
-from chainrule.arrays import check_range
+from chainrule.arrays import check_range, check_same
 from chainrule.ops import binary_cross_entropy_with_logits, cross_entropy, hinge_loss, mse_loss
 from chainrule.tensor import Tensor, wrap
 
@@ -20,7 +20,7 @@ __all__ += ["binary_cross_entropy_with_logits", "kl_div"]
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors, of one shape."""
     x, y = (t if isinstance(t, Tensor) else Tensor(t) for t in (input, target))
-    fused._check_same(name, x, y)
+    check_same(name, x, y)
     return x, y
 
 

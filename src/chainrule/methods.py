@@ -229,6 +229,12 @@ class Methods:
         """Every entry 1 with probability p, else 0."""
         return self.copy_(engine.creation.drawn(generator).random(self.shape) < p)
 
+    def _replace(self: Any, array: Any) -> None:
+        """Hold another array, of any **shape** and dtype; a leaf begins anew, without a gradient."""
+        wanted = self.requires_grad
+        self._data, self.node, self._frozen = array, None, None
+        self.requires_grad = wanted
+
     def detach_(self: Any) -> Any:
         """This Tensor, taken out of the graph."""
         self.node = None

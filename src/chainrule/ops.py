@@ -16,8 +16,18 @@ import string
 import numpy as np
 
 from chainrule import fused, windows
-from chainrule.arrays import as_rows, average, check_range, column_sums, logistic, ratio, square_sum, total
-from chainrule.autograd import primitive
+from chainrule.arrays import (
+    as_rows,
+    average,
+    check_range,
+    column_sums,
+    in_float32,
+    logistic,
+    ratio,
+    square_sum,
+    total,
+)
+from chainrule.autograd import mark_view, primitive
 from chainrule.fused import (  # noqa: F401  (ops as well, in a module of their own)
     batch_norm,
     binary_cross_entropy_with_logits,
@@ -97,7 +107,7 @@ def pow(x, y):
 def cast(x, *, dtype):
     """The same values as another dtype."""
     kind = x.dtype
-    return x.astype(dtype, copy=False), lambda g: g.astype(kind)
+    return x.astype(dtype), lambda g: g.astype(kind)
 
 
 # --- Functions of one entry -------------------------------------------------------------------------------------
@@ -180,6 +190,7 @@ def softplus(x, *, beta=1.0, threshold=20.0):
 
 
 @primitive
+@in_float32
 def gelu(x, *, approximate="none"):
     """Entry x times the probability that a standard normal number is below x.
 
@@ -304,6 +315,7 @@ def sum(x, *, dim=None, keepdim=False):
 
 
 @primitive
+@in_float32
 def mean(x, *, dim=None, keepdim=False):
     """Mean of the entries along dim (a number, a tuple, or None for all)."""
     out = average(x, dim, keepdim)
@@ -312,6 +324,7 @@ def mean(x, *, dim=None, keepdim=False):
 
 
 @primitive
+@in_float32
 def var(x, *, dim=None, correction=1, keepdim=False):
     """Variance of the entries along dim (a number, a tuple, or None for all).
 
@@ -328,6 +341,7 @@ def var(x, *, dim=None, correction=1, keepdim=False):
 
 
 @primitive
+@in_float32
 def sum_of_squares(*xs):
     """Sum of the squares of all entries of all inputs: the L2 penalty on a list of parameters."""
     out = math.fsum(square_sum(x) for x in xs)
@@ -335,6 +349,7 @@ def sum_of_squares(*xs):
 
 
 @primitive
+@in_float32
 def logsumexp(x, *, dim, keepdim=False):
     """log(sum(exp(x))) along dim, shifted by the largest entry so that no exponential overflows.
 
@@ -350,6 +365,7 @@ def logsumexp(x, *, dim, keepdim=False):
 
 
 @primitive
+@in_float32
 def softmax(x, *, dim):
     """exp(x) / sum(exp(x)) along dim, shifted by the largest entry so that no exponential overflows."""
     out = np.exp(x - x.max(dim, keepdims=True) if x.size else x)
@@ -358,6 +374,7 @@ def softmax(x, *, dim):
 
 
 @primitive
+@in_float32
 def log_softmax(x, *, dim):
     """Logarithm of softmax along dim, without forming the softmax."""
     if x.size == 0:  # nothing to take the logarithm of
@@ -592,6 +609,8 @@ def split(x, split_size_or_sections, dim=0):
         ValueError: if the listed sizes do not add up to the axis.
     """
     n, sizes = x.shape[dim], split_size_or_sections
+    if np.min(sizes, initial=1) < (isinstance(sizes, int) or 0):
+        raise ValueError(f"split: a part has a size above 0 (or, in a list, from 0 on), got {sizes}")
     starts = [*range(0, n, sizes)] if isinstance(sizes, int) else [0, *np.cumsum(sizes)]
     if not isinstance(sizes, int) and starts.pop() != n:
         raise ValueError(f"split: sizes {list(sizes)} add up to {np.sum(sizes)}, axis {dim} has {n}")
@@ -661,9 +680,15 @@ def unbind(x, dim=0):
         ValueError: if x has no axis dim.
     """
     parts = {}  # the gradients of the entries, until the sweep comes to x
-    rows = np.moveaxis(x._data if hasattr(x, "_data") else np.asarray(x), dim, 0)
+    array = x._data if hasattr(x, "_data") else np.asarray(x)
+    rows = np.moveaxis(array, dim, 0)
+    rows = [rows[i, ...] for i in range(len(rows))]  # views of x, single entries too
     mark = _gathered(x, dim=dim, parts=parts)
-    return tuple(_entry(mark, row=row, i=i, parts=parts) for i, row in enumerate(rows))
+    entries = tuple(_entry(mark, row=row, i=i, parts=parts) for i, row in enumerate(rows))
+    before = (slice(None),) * (dim % array.ndim)
+    for i, entry in enumerate(entries):
+        mark_view(entry, x, functools.partial(getitem, index=(*before, i)))
+    return entries
 
 
 @primitive
@@ -696,7 +721,11 @@ def _entry(mark, *, row, i, parts):
 def getitem(x, *, index):
     """Entries x[index], in PyTorch's order of axes; an entry taken twice gets both gradients."""
     first, then = in_two_steps(index)
-    return (x if first is None else x[first])[then], _scatter(x, then, first)
+    part = x if first is None else x[first]
+    out = part[then]
+    if not isinstance(out, np.ndarray):  # a single entry as a view of x, as all slices are
+        out = part[*(then if isinstance(then, tuple) else (then,)), ...]
+    return out, _scatter(x, then, first)
 
 
 @primitive
@@ -730,7 +759,11 @@ def gather(x, *, dim, index):
 
     Raises:
         IndexError: if an index is not in 0 … size of the axis - 1.
+        ValueError: if index has another number of axes.
     """
+    index = np.asarray(index)
+    if index.ndim != x.ndim:
+        raise ValueError(f"index has {index.ndim} axes, wanted the {x.ndim} of x, as in index[:, None]")
     _check_index("gather", index, x.shape[dim])
     where = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     where[dim] = index

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.autograd import Node, no_grad
-from chainrule.tensor import Tensor
+from chainrule.tensor import Tensor, as_plain
 
 
 def _start(ax: Any, title: str, xlabel: str = "", ylabel: str = "") -> Any:
@@ -32,12 +32,12 @@ def decision_field(model: Callable[..., Any], x: Any, y: Any, ax: Any = None, st
         ax: where to draw.
         steps: points of the grid along each side.
     """
-    x, y = np.asarray(x), np.maximum(np.asarray(y).ravel().astype(int), 0)
+    x, y = as_plain(x), np.maximum(as_plain(y).ravel().astype(int), 0)
     low, high = x.min(0), x.max(0)
     low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
     grid = np.stack(np.meshgrid(*np.linspace(low, high, steps, dtype=x.dtype).T), -1)
     with no_grad():
-        scores = np.asarray(model(grid.reshape(-1, 2))).reshape(steps * steps, -1)
+        scores = as_plain(model(grid.reshape(-1, 2))).reshape(steps * steps, -1)
     seen = scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > 0
     ax = _start(ax, "What the model sees", "$x_1$", "$x_2$")
     colours = [f"C{k}" for k in range(max(scores.shape[1], 2))]
@@ -74,9 +74,9 @@ def contour(f: Callable[..., Any], path: Any = None, x: Any = (-2, 2), y: Any = 
     """
     grid = np.meshgrid(np.linspace(x[0], x[1], 200), np.linspace(y[0], y[1], 200))
     ax = _start(ax, "Level lines" if path is None else "Path of the descent", "$x$", "$y$")
-    ax.contour(*grid, np.asarray(f(*grid)), levels, linewidths=0.8)
+    ax.contour(*grid, as_plain(f(*grid)), levels, linewidths=0.8)
     if path is not None:
-        ax.plot(*np.asarray(path).T, "o-", color="C1", markersize=3)
+        ax.plot(*as_plain(path).T, "o-", color="C1", markersize=3)
     return ax
 
 
@@ -85,7 +85,7 @@ def histogram(values: Any, ax: Any = None, bins: int = 50) -> Any:
     ax = _start(ax, "How the values are spread", "value", "density")
     named = values if isinstance(values, Mapping) else {"": values}
     for name, array in named.items():
-        ax.hist(np.asarray(array).ravel(), bins, density=True, histtype="stepfilled", alpha=0.5, label=name)
+        ax.hist(as_plain(array).ravel(), bins, density=True, histtype="stepfilled", alpha=0.5, label=name)
     if any(named):
         ax.legend()
     return ax
@@ -93,7 +93,7 @@ def histogram(values: Any, ax: Any = None, bins: int = 50) -> Any:
 
 def filters(weight: Any, columns: int = 8, ax: Any = None) -> Any:
     """The filters of a convolution side by side, in two colours around 0; **shape** (O, C, kh, kw), means over C."""
-    weight = np.asarray(weight).mean(1)
+    weight = as_plain(weight).mean(1)
     ax = images(weight, columns=columns, signed=True, ax=ax)
     ax.set_title(f"{len(weight)} filters")
     ax.figure.colorbar(ax.images[0], ax=ax, label="weight", shrink=0.7)
@@ -116,9 +116,9 @@ def images(
     Raises:
         ValueError: if images has another shape, or labels another length.
     """
-    pixels = np.asarray(images)
+    pixels = as_plain(images)
     pixels = pixels[:, 0] if pixels.ndim == 4 and pixels.shape[1] == 1 else pixels
-    words = [""] * len(pixels) if labels is None else [str(label) for label in np.asarray(labels).tolist()]
+    words = [""] * len(pixels) if labels is None else [str(label) for label in as_plain(labels).tolist()]
     if pixels.ndim != 3 or pixels.size == 0 or len(words) != len(pixels):
         wanted = "images (N, H, W) or (N, 1, H, W), and N labels or None"
         raise ValueError(f"images: wanted {wanted}, got {np.shape(images)} and {len(words)} labels")
@@ -157,7 +157,7 @@ def attention(weights: Any, queries: Sequence[str] = (), keys: Sequence[str] = (
     Raises:
         ValueError: if weights has another shape, or the words are not as many.
     """
-    weights = np.asarray(weights)
+    weights = as_plain(weights)
     named = [len(words) or n for words, n in zip((queries, keys), weights.shape, strict=False)]
     if weights.ndim != 2 or named != [*weights.shape]:
         got = f"{weights.shape} with {len(queries)} queries and {len(keys)} keys"

@@ -29,7 +29,10 @@ class Value:
         return Value(self.data * y.data, [(self, y.data), (y, self.data)])
 
     def __pow__(self, n):
-        return Value(self.data**n, [(self, n * self.data ** (n - 1) if n else 0.0)])
+        out, steep = self.data**n, self.data == 0 and 0 < n < 1  # the slope of a root at 0 is infinite
+        if isinstance(out, complex):
+            raise ValueError(f"{self.data} ** {n} is no real number")
+        return Value(out, [(self, math.inf if steep else n * self.data ** (n - 1) if n else 0.0)])
 
     def exp(self):
         """Exponential: e to the power of this value."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule import ops
+from chainrule.arrays import check_range, check_same
 from chainrule.autograd import no_grad
-from chainrule.tensor import Tensor, wrap
+from chainrule.tensor import Tensor, as_plain, wrap
 
 
 def linear(x: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -53,21 +54,29 @@ def cross_entropy(x: Tensor, target: Any) -> Tensor:
     Returns:
         **shape** ().
     """
-    return -log_softmax(x, 1)[np.arange(len(x)), np.asarray(target)].mean()
+    labels = as_plain(target)
+    if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype.kind not in "iu":
+        got = f"{x.shape} and {labels.dtype} {labels.shape}"
+        raise ValueError(f"cross_entropy: wanted logits (B, C) and integer labels (B,), got {got}")
+    check_range("cross_entropy: label", labels, x.shape[1], ValueError)
+    return -log_softmax(x, 1)[np.arange(len(x)), labels].mean()
 
 
 def mse_loss(x: Tensor, target: Any) -> Tensor:
     """Mean squared difference of x and target, of one **shape**."""
+    check_same("mse_loss", x, target)
     return ((x - target) ** 2).mean()
 
 
 def hinge_loss(x: Tensor, target: Any) -> Tensor:
     """Mean of max(0, 1 - target * x), for targets -1 and 1 of the **shape** of x."""
+    check_same("hinge_loss", x, target)
     return ops.relu(1 - x * target).mean()
 
 
 def binary_cross_entropy_with_logits(x: Tensor, target: Any) -> Tensor:
     """Mean cross-entropy of targets in [0, 1] and sigmoid(x), of one **shape**."""
+    check_same("binary_cross_entropy_with_logits", x, target)
     return (ops.softplus(x) - x * target).mean()
 
 

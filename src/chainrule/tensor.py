@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.dtypes import get_default_dtype
 from chainrule.methods import Methods
@@ -38,11 +39,17 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     return array.astype(get_default_dtype(), copy=False) if array.dtype == np.float64 and not keeps else array
 
 
+def as_plain(data: Any) -> np.ndarray:
+    """Array of what is given, not a copy; of a Tensor in the graph, too, for what is only looked at."""
+    return np.asarray(data._data if isinstance(data, Tensor) else data)
+
+
 def wrap(array: Any, node: autograd.Node | None = None) -> Tensor:
     """Tensor around an array as it is: no copy, no check."""
     tensor = Tensor.__new__(Tensor)
     tensor._data = array if type(array) is np.ndarray else np.asarray(array)
     tensor.node = node
+    tensor._view = None
     return tensor
 
 
@@ -52,7 +59,7 @@ def _without_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Tensor, *others: Any, **options: Any) -> Tensor:
         arrays = [x._data if isinstance(x, Tensor) else autograd._operand(x) for x in others]
         out = wrap(function(self._data, *arrays, **options))
-        if out._data.dtype == np.float64 and not autograd._wants_float64([self._data, *arrays], {}):
+        if out._data.dtype == np.float64 and not autograd.wants_float64([self._data, *arrays]):
             out._data = out._data.astype(get_default_dtype(), copy=False)
         return out
 
@@ -77,7 +84,56 @@ def _swapped(name: str) -> Callable[..., Any]:
 
 def _in_place(name: str) -> Callable[..., Any]:
     """The op of that name as the operator that changes its first input."""
-    return lambda self, y: self._become(getattr(ops, name)(self, y))
+
+    def method(self: Tensor, y: Any) -> Tensor:
+        x = self
+        if name in ("mul", "div") and isinstance(y, Tensor) and y is not self and y.requires_grad:
+            x = wrap(self._data.copy(), self.node if self.requires_grad else None)  # y's gradient needs it
+        return self._become(getattr(ops, name)(x, y))
+
+    return method
+
+
+# NumPy's name of an operation -> the Tensor's method for it as the second input
+_SWAPPED = {
+    "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "divide": "__rtruediv__",
+    "power": "__rpow__", "matmul": "__rmatmul__", "floor_divide": "__rfloordiv__", "remainder": "__rmod__",
+    "equal": "__eq__", "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
+    "greater_equal": "__le__", "bitwise_and": "__and__", "bitwise_or": "__or__", "bitwise_xor": "__xor__",
+}  # fmt: skip
+
+
+def _on_arrays(function: Callable[..., Any], name: str, inputs: Any, options: Any) -> Any:
+    """What a function of NumPy makes of the arrays in Tensors, unless a gradient would be lost on the way."""
+    found: list[Tensor] = []
+
+    def bare(x: Any) -> Any:
+        if isinstance(x, list | tuple):
+            return type(x)(map(bare, x))
+        found.extend([x] if isinstance(x, Tensor) else [])
+        return x._data if isinstance(x, Tensor) else x
+
+    out = function(*bare(tuple(inputs)), **{key: bare(x) for key, x in options.items()})
+    recorded = autograd.is_grad_enabled() and any(x.requires_grad for x in found)
+    if recorded and _has_slope(out) and not name.endswith("_like"):
+        raise TypeError(_lost(f"np.{name}", name))
+    return out
+
+
+def _has_slope(out: Any) -> bool:
+    """Whether a gradient could go through what NumPy gave: numbers do, counts and comparisons do not."""
+    if isinstance(out, list | tuple):
+        return any(map(_has_slope, out))
+    return out is None or np.asarray(out).dtype.kind in "fc"
+
+
+def _lost(what: str, name: str = "") -> str:
+    """What to write instead of a function of NumPy."""
+    ours = {"absolute": "abs", "amax": "max", "amin": "min", "dot": "matmul", "divide": "div"}.get(name, name)
+    remedy = (
+        f"write chainrule.{ours}, or" if ours in ops.__all__ else "compute it from chainrule's functions, or"
+    )
+    return f"{what} would lose the gradient of a Tensor: {remedy} pass t.detach() if none is wanted"
 
 
 class Tensor(Methods):
@@ -93,13 +149,13 @@ class Tensor(Methods):
         TypeError: if data is not made of real numbers, or if integers are asked for a gradient.
     """
 
-    __slots__ = ("_data", "node", "__weakref__")
-    __array_ufunc__ = None  # array + tensor asks the Tensor; np.exp(tensor) is an error, not a lost gradient
+    __slots__ = ("_data", "node", "_view", "_frozen", "__weakref__")
     __hash__ = object.__hash__  # == compares entry by entry, so a Tensor is known by its identity
 
     def __init__(self, data: Any, *, dtype: Any = None, requires_grad: bool = False):
         self._data = as_array(data, dtype)
         self.node: autograd.Node | None = None
+        self._view: Any = None  # whose memory this shows, and how: see autograd.mark_view
         self.requires_grad = requires_grad
 
     # What it holds.
@@ -126,19 +182,30 @@ class Tensor(Methods):
 
         On leaves; elsewhere only after `retain_grad()`.
         """
-        return None if self.node is None else self.node.grad
+        node = self._keeper()
+        return None if node is None else node.grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        if self.node is None or not (self.is_leaf or self.node.retains):
+        node = self._keeper()
+        if node is None or not (self.is_leaf or node.retains):
             raise RuntimeError(f"only a leaf with requires_grad=True holds a gradient; this is {self!r}")
         if value is not None and np.shape(value) != self.shape:
             raise ValueError(f"a gradient has its tensor's shape: wanted {self.shape}, got {np.shape(value)}")
-        self.node.grad = None if value is None else value if isinstance(value, Tensor) else wrap(value)
+        node.grad = None if value is None else value if isinstance(value, Tensor) else wrap(value)
+
+    def _keeper(self) -> autograd.Node | None:
+        """The node that keeps the gradient: that in the graph, or of a frozen leaf the one it had there."""
+        return getattr(self, "_frozen", None) if self.node is None else self.node
 
     @property
     def requires_grad(self) -> bool:
-        """Whether `backward` sends a gradient here, or through here."""
+        """Whether `backward` sends a gradient here, or through here.
+
+        A leaf that is set to False and back to True has its old gradient, and its place in graphs made before.
+        """
+        if self._view:
+            autograd.catch_up(self)
         return self.node is not None
 
     @requires_grad.setter
@@ -148,8 +215,11 @@ class Tensor(Methods):
         if wanted and self.dtype.kind != "f":
             remedy = "write 1.0 instead of 1, or pass dtype"
             raise TypeError(f"a gradient needs a float dtype, this tensor holds {self.dtype}: {remedy}")
-        if wanted != self.requires_grad:
-            self.node = autograd.Node("leaf", [], [], self._data) if wanted else None
+        if wanted and self.node is None:
+            node = self._keeper() or autograd.Node("leaf", [], [], self._data)
+            self.node, self._frozen, node.op = node, None, "leaf"
+        elif not wanted and self.node is not None:
+            self.node.op, self._frozen, self.node = "frozen", self.node, None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """This tensor, with requires_grad set."""
@@ -183,6 +253,15 @@ class Tensor(Methods):
         """The same values, sharing memory, outside the graph."""
         return wrap(self._data)
 
+    def __getstate__(self) -> Any:
+        """What a copy or a file holds: the values, and of a leaf the gradient."""
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"only a leaf can be copied or saved, this is {self!r}: use t.detach() or t.clone()"
+            )
+        state: Any = super().__getstate__()  # a pair: what stands in __dict__, and in __slots__
+        return state[0], state[1] | {"_view": None}
+
     def clone(self) -> Tensor:
         """A copy that is part of the graph."""
         return self + 0 if self.requires_grad else wrap(self._data.copy())
@@ -210,7 +289,7 @@ class Tensor(Methods):
                 backward ran here before; if a value that the graph needs was changed in place.
             ValueError: if the gradient has another shape.
         """
-        if self.node is None:
+        if not self.requires_grad or self.node is None:
             raise RuntimeError("this needs no gradient: no requires_grad=True behind it, or under no_grad()")
         if gradient is None and self._data.size != 1:
             remedy = "reduce it, as in loss.sum() or loss.mean(), or pass the gradient with respect to it"
@@ -239,8 +318,8 @@ class Tensor(Methods):
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
-        if self.node is not None:
-            self.node.grad = None
+        if (node := self._keeper()) is not None:
+            node.grad = None
 
     # Operators.
 
@@ -273,6 +352,9 @@ class Tensor(Methods):
     __rfloordiv__ = _without_gradient(lambda y, x: np.floor_divide(x, y))
 
     def __bool__(self) -> bool:
+        if self._data.size != 1:
+            remedy = "write t.numpy().any() or t.numpy().all(), or take one entry"
+            raise ValueError(f"a tensor of shape {self.shape} is neither true nor false: {remedy}")
         return bool(self.item())
 
     def __float__(self) -> Any:
@@ -280,9 +362,6 @@ class Tensor(Methods):
 
     def __int__(self) -> int:
         return int(self.item())
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._data, dtype=dtype, copy=copy)
 
     def __format__(self, spec: str) -> str:
         return format(self.item() if spec else str(self), spec)
@@ -293,6 +372,25 @@ class Tensor(Methods):
         notes += [] if self.dtype in (np.float32, np.int64, np.bool_) else [f"dtype={self.dtype}"]
         notes += [] if self.node is None else ["requires_grad=True" if self.is_leaf else f"op={self.node.op}"]
         return f"Tensor({', '.join(notes)})"
+
+    # What NumPy asks for.
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """What np.asarray(tensor) gives; a TypeError if a gradient would be lost."""
+        if self.requires_grad and autograd.is_grad_enabled():
+            raise TypeError(_lost("a function of NumPy"))
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """What array + tensor and np.exp(tensor) give."""
+        mine = _SWAPPED.get(ufunc.__name__, "")
+        if method == "__call__" and not options and not isinstance(inputs[0], Tensor) and hasattr(self, mine):
+            return getattr(self, mine)(inputs[0])
+        return _on_arrays(getattr(ufunc, method), ufunc.__name__, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
+        """What np.concatenate([tensor, tensor]) gives."""
+        return _on_arrays(function, function.__name__, inputs, options)
 
     # Functions as methods.
 
@@ -315,29 +413,34 @@ class Tensor(Methods):
         """With a new axis of size 1 at dim."""
         return self.reshape(np.expand_dims(self._data, dim).shape)
 
-    def squeeze(self, dim: int | None = None) -> Tensor:
-        """Without the axis dim if it has size 1; without all such axes if dim is None."""
-        gone = dim is None or self.shape[dim] == 1
-        return self.reshape(np.squeeze(self._data, dim).shape) if gone else self
+    def squeeze(self, dim: int | tuple[int, ...] | None = None) -> Tensor:
+        """Without the axis or axes dim that have size 1; without all such axes if dim is None."""
+        axes = range(self.ndim) if dim is None else normalize_axis_tuple(dim, self.ndim, "squeeze")
+        return self.reshape([n for axis, n in enumerate(self.shape) if n != 1 or axis not in axes])
 
     T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="The axes in reverse order.")
 
     # Changes in place.
 
     def _become(self, out: Tensor) -> Tensor:
-        """Take over the value of `out` in place, and its place in the graph."""
-        if out.node is not None and self.node is not None and self.is_leaf:
+        """Take over the value of `out` in place, and its place in the graph; a view hands both on to its base."""
+        recorded = out.node is not None
+        if recorded and self.node is not None and self.is_leaf:
             remedy = "write t = t + v, or change it under no_grad()"
             raise RuntimeError(f"a leaf that requires a gradient cannot be changed in place: {remedy}")
-        if out.node is not None and self._data.base is not None:
-            raise RuntimeError("a view cannot be changed in place while recording: write t = t + v")
+        if out.shape != self.shape:
+            wanted = f"a change in place keeps the shape {self.shape}, this makes it {out.shape}"
+            raise ValueError(f"{wanted}: write t = t + v")
+        if recorded and self._view:
+            base, again, _ = self._view
+            base = again(base) if base is None else base  # a view made under no_grad(): that raises an error
+            base._become(autograd.written(base, out, again=again))
+            autograd.catch_up(self)
+            return self
         np.copyto(self._data, out._data, casting="same_kind")
-        autograd.note_change(self._data)
-        if out.node is not None:
-            if self.node is not None and self.node.retains:  # from now on the gradient of the new value
-                out.node.retains, out.node.grad = True, self.node.grad
-                self.node.retains = False
-            self.node = out.node
+        autograd.note_change(self._data, recorded)
+        if recorded:
+            autograd.move(self, out.node)
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:

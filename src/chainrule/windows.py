@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from chainrule.arrays import column_sums
+from chainrule.arrays import column_sums, in_float32
 from chainrule.autograd import primitive
 
 __all__ = ["conv1d", "conv2d", "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"]
@@ -119,6 +119,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
     frame = _pool_windows(x, kernel_size, stride, padding, dilation, ceil_mode)
     image = frame.bordered(x, -np.inf)
     out = functools.reduce(np.maximum, [image[..., *at] for at in frame.places])
+    out = out.copy() if len(frame.places) == 1 else out  # never a view of x
 
     def vjp(g):
         grad = (np.empty_like if frame.tiled else np.zeros_like)(image, g.dtype)
@@ -134,6 +135,7 @@ def max_pool2d(x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=
 
 
 @primitive
+@in_float32
 def avg_pool2d(x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
                divisor_override=None):  # fmt: skip
     """Mean of each window, the zeros of the padding included unless count_include_pad is False.

@@ -1,8 +1,10 @@
 """The graph and the sweep: order, sharing, accumulation, freeing, cost; op declaration by @primitive."""
 
+import asyncio
 import gc
 import inspect
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -222,6 +224,122 @@ def test_no_grad_and_nesting():
     with pytest.raises(ZeroDivisionError), no_grad():
         raise ZeroDivisionError
     assert chainrule.is_grad_enabled()
+
+
+def test_no_grad_on_a_function_that_calls_itself():
+    @no_grad()
+    def depth(n):
+        return 0 if n == 0 else 1 + depth(n - 1)
+
+    assert depth(3) == 3 and chainrule.is_grad_enabled()
+    mode = no_grad()
+    with mode:
+        with mode:
+            pass
+        assert not chainrule.is_grad_enabled()
+    assert chainrule.is_grad_enabled()
+
+    @no_grad  # without brackets, as PyTorch allows
+    def g():
+        return chainrule.is_grad_enabled()
+
+    assert not g() and g.__name__ == "g" and chainrule.is_grad_enabled()
+
+
+def test_no_grad_is_a_threads_own():
+    inside, done, seen = threading.Event(), threading.Event(), []
+
+    def evaluate():
+        with no_grad():
+            inside.set()
+            done.wait(10)
+            seen.append(chainrule.is_grad_enabled())
+
+    other = threading.Thread(target=evaluate)
+    other.start()
+    inside.wait(10)
+    assert chainrule.is_grad_enabled()
+    with no_grad():
+        done.set()
+        other.join()
+        assert not chainrule.is_grad_enabled()
+    assert seen == [False] and chainrule.is_grad_enabled()
+
+
+def test_no_grad_on_a_generator_is_off_between_its_steps():
+    log = []
+
+    @no_grad()
+    def count(n):
+        try:
+            for i in range(n):
+                log.append(chainrule.is_grad_enabled())
+                try:
+                    got = yield i
+                    log.append(got)
+                except ValueError:
+                    log.append("caught")
+            return "end"
+        finally:
+            log.append(chainrule.is_grad_enabled())
+
+    def outer():
+        log.append((yield from count(1)))
+
+    steps = count(3)
+    assert next(steps) == 0 and chainrule.is_grad_enabled()
+    assert steps.send("sent") == 1 and steps.throw(ValueError()) == 2 and chainrule.is_grad_enabled()
+    steps.close()
+    assert log == [False, "sent", False, "caught", False, False] and chainrule.is_grad_enabled()
+    log.clear()
+    assert list(outer()) == [0] and log == [False, None, False, "end"]
+
+
+def test_no_grad_in_generators_that_end_in_another_order():
+    def quiet():
+        with no_grad():
+            yield
+
+    with no_grad():
+        steps = quiet()
+        next(steps)
+    steps.close()
+    assert chainrule.is_grad_enabled()
+
+
+def test_no_grad_on_coroutines_and_in_tasks():
+    seen = []
+
+    @no_grad()
+    async def evaluate():
+        await asyncio.sleep(0)
+        seen.append(chainrule.is_grad_enabled())
+
+    async def also():
+        with no_grad():
+            await asyncio.sleep(0)
+            seen.append(chainrule.is_grad_enabled())
+
+    async def train():
+        for _ in range(3):
+            seen.append(chainrule.is_grad_enabled())
+            await asyncio.sleep(0)
+
+    async def everything():
+        await asyncio.gather(evaluate(), train(), also(), train())
+
+    asyncio.run(everything())
+    assert sorted(seen) == [False] * 2 + [True] * 6 and chainrule.is_grad_enabled()
+    assert inspect.iscoroutinefunction(evaluate)
+
+
+def test_no_grad_decorates_functions_only():
+    async def steps():
+        yield 1
+
+    for thing in (steps, Tensor, 3):
+        with pytest.raises(TypeError, match="no_grad decorates functions, generators and coroutines"):
+            no_grad()(thing)
 
 
 def test_no_gradient_is_computed_for_what_needs_none():

@@ -1,5 +1,7 @@
 """Forward mode: against torch.func, against reverse mode, nested, and in the shapes it claims."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -89,3 +91,62 @@ def test_an_exponent_that_moves_with_its_base():
 def test_direction_of_another_shape():
     with pytest.raises(ValueError, match=r"the direction has shape \(3,\), wanted that of x, \(2,\)"):
         jvp(lambda x: x, np.ones(2), np.ones(3))
+
+
+# What would go on silently with a wrong slope.
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "slope"),
+    [
+        (lambda x: x if x == 1.0 else 2 * x, 1.0, 1), (lambda x: x if x != 1.0 else 2 * x, 1.0, 2),
+        (lambda x: 3 * x if x >= 1.0 else x, 1.0, 3), (lambda x: x if x <= 1.0 else 5 * x, 1.0, 1),
+        (lambda x: abs(x) ** 3, -2.0, -12), (lambda x: abs(x), 0.0, 0), (lambda x: (x - 1) or 7 * x, 1.0, 7),
+        (lambda x: max(x, 2 * x), 3.0, 2), (lambda x: np.float64(2) * x, 1.0, 2), (lambda x: x**0, 0.0, 0),
+        (lambda x: dual.sum((x + np.zeros(3)) @ np.eye(3)), 1.0, 3), (lambda x: (x + np.zeros(3))[1], 1.0, 1),
+        (lambda x: derivative(lambda y: y**3)(x), 2.0, 12),
+    ],
+)  # fmt: skip
+def test_branches_and_stretched_shapes(f, x, slope):
+    assert derivative(f)(x) == pytest.approx(slope)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x + np.zeros((3, 2)), lambda x: x[0] - np.ones((2, 3)), lambda x: np.ones(4)]
+)
+def test_tangent_has_the_shape_of_the_value(f):
+    value, tangent = jvp(f, np.ones(2), np.array([1.0, 2.0]))
+    assert np.shape(value) == np.shape(tangent)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.dot(np.ones(2), x), lambda x: np.ones(2).dot(x), lambda x: np.where(x > 0, x, 0.0),
+        lambda x: np.exp(x), lambda x: math.exp(x[0]), lambda x: np.sum(x), lambda x: np.array([x[0], x[1]]),
+        lambda x: np.maximum(x, 0), lambda x: np.concatenate([x, x]), lambda x: np.add(x, 1), lambda x: float(x[0]),
+        lambda x: np.abs(x), lambda x: np.linalg.norm(x), lambda x: np.multiply.outer(x, np.ones(2)),
+    ],
+)  # fmt: skip
+def test_what_would_lose_the_tangent(f):
+    with pytest.raises(TypeError, match="lose the tangent of a Dual: use .* of chainrule.dual"):
+        jvp(f, np.ones(2), np.ones(2))
+
+
+def test_what_is_no_function_of_numbers():
+    for f in (lambda x: [x, x], lambda x: None, lambda x: "x"):
+        with pytest.raises(TypeError, match="wanted a function that gives a number, an array or a Dual"):
+            jvp(f, 1.0, 1.0)
+        with pytest.raises(TypeError, match="derivative: wanted a function"):
+            derivative(f)(1.0)
+    with pytest.raises(ValueError, match=r"gradient: wanted a vector x of shape \(n,\), got \(2, 2\)"):
+        gradient(dual.sum, np.ones((2, 2)))
+    with pytest.raises(
+        ValueError, match=r"gradient: wanted a function that gives a number, got shape \(2,\)"
+    ):
+        gradient(lambda x: x * x, np.ones(2))
+    with pytest.raises(ValueError, match=r"-1.0 \*\* 0.5 is no real number"):
+        derivative(lambda x: x**0.5)(-1.0)
+    with pytest.raises(TypeError, match="write exp"):
+        jvp(lambda x: x ** np.ones(2), np.ones(2), np.ones(2))
+    assert gradient(lambda x: dual.sum(x * x), [1.0, 2.0]).tolist() == [2, 4]

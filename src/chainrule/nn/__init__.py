@@ -17,9 +17,9 @@ import numpy as np
 from chainrule import ops
 from chainrule.autograd import note_change
 from chainrule.dtypes import check_device, get_default_dtype, wanted_dtype
-from chainrule.functional import attention_weights, dropout
+from chainrule.functional import attention_weights, check_mask, dropout
 from chainrule.init import Generator, normal_, uniform_, xavier_uniform_
-from chainrule.tensor import Tensor, wrap
+from chainrule.tensor import Tensor, as_plain, wrap
 
 
 class Parameter(Tensor):
@@ -179,9 +179,10 @@ class Module:
             raise TypeError(f"a module is of a float dtype, not of {dtype}")
         for _, tensor in self._named(Parameter | Buffer) if dtype else ():
             if tensor.dtype.kind == "f" and tensor.dtype != dtype:
-                wanted, tensor.requires_grad = tensor.requires_grad, False
-                tensor._data = tensor._data.astype(dtype)
-                tensor.requires_grad = wanted
+                grad = tensor.grad
+                tensor._replace(tensor._data.astype(dtype))
+                if tensor.requires_grad and grad is not None:
+                    tensor.grad = grad.to(dtype)
         return self
 
     def float(self) -> Module:
@@ -215,19 +216,21 @@ class Module:
 
         Raises:
             RuntimeError: if names or shapes do not match; lists all that do not, and changes nothing.
+            TypeError: if state_dict holds no arrays by name, or one without numbers.
         """
-        named, saved_here = dict(self._named(Parameter | Buffer)), self.state_dict()
-        mine = {name: tensor for name, tensor in named.items() if name in saved_here}
+        if not hasattr(state_dict, "keys"):
+            wanted = "wanted arrays by name, as np.load(path) reads them"
+            raise TypeError(f"load_state_dict: {wanted}, got {type(state_dict).__name__} {state_dict!r:.60}")
+        saved_here = self.state_dict()
+        mine = {name: tensor for name, tensor in self._named(Parameter | Buffer) if name in saved_here}
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
-        both = {
-            name: np.asarray(getattr(state_dict[name], "_data", state_dict[name]))
-            for name in mine
-            if name in state_dict
-        }
+        both = {name: as_plain(state_dict[name]) for name in mine if name in state_dict}
+        if wrong := [name for name, x in both.items() if x.dtype.kind not in "fiub"]:
+            raise TypeError(f"load_state_dict: {wrong[0]} holds no numbers, got dtype {both[wrong[0]].dtype}")
         lazy = {
             name for name, tensor in mine.items() if tensor.numel() == 0
-        }  # takes the size of what is loaded
+        }  # takes the shape of what is loaded
         wrong = [name for name, x in both.items() if x.shape != mine[name].shape and name not in lazy]
         other = [(name, both[name].shape, mine[name].shape) for name in wrong]
         faults += [f"{name}: saved with shape {saved}, here {here}" for name, saved, here in other]
@@ -235,9 +238,7 @@ class Module:
             raise RuntimeError(f"load_state_dict: does not fit {type(self).__name__}: {'; '.join(faults)}")
         for name, x in both.items():
             if name in lazy:
-                free, mine[name].requires_grad = mine[name].requires_grad, False
-                mine[name]._data = np.empty(x.shape, mine[name].dtype)
-                mine[name].requires_grad = free
+                mine[name]._replace(np.empty(x.shape, mine[name].dtype))
             mine[name].numpy()[...] = x
             note_change(mine[name].numpy())
 
@@ -917,23 +918,32 @@ class MultiheadAttention(Module):
         q, k, v = heads
         scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
         masks = self._masks(scores.shape, key_padding_mask, attn_mask, is_causal)
-        weights = attention_weights(scores, *masks)
+        for mask in masks:
+            scores = scores + mask.to(q.dtype)
+        weights = attention_weights(scores) if masks else ops.softmax(scores, -1)
         weights = dropout(weights, self.dropout, self.training, generator=self.generator)
         out = ops.matmul(weights, v).transpose(-3, -2)
         out = self.out_proj(out.reshape(*out.shape[:-2], self.embed_dim))
         shown = weights.mean(dim=-3) if average_attn_weights else weights
         return (out.transpose(0, 1) if turned else out), (shown if need_weights else None)
 
-    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[np.ndarray]:
-        """For scores of this shape (B, num_heads, L, S) where looking is allowed, or what to add to them."""
-        masks = []
+    def _masks(self, shape: tuple[int, ...], padding: Any, mask: Any, causal: bool) -> list[Tensor]:
+        """What to add to scores of this shape (B, num_heads, L, S), for each mask given."""
+        masks = [Tensor(np.triu(np.ones(shape[-2:], bool), 1))] if causal else []
         if padding is not None:
-            masks.append(np.expand_dims(padding, (-3, -2)))
+            if (got := np.shape(padding)) != (wanted := (*shape[:-3], shape[-1])):
+                raise ValueError(
+                    f"key_padding_mask: wanted shape {wanted}, (B, S) whatever batch_first, got {got}"
+                )
+            padding = check_mask("key_padding_mask", padding, shape[:-3] + shape[-1:])
+            masks.append(padding.reshape(*shape[:-3], 1, 1, shape[-1]))
         if mask is not None:
-            mask = np.asarray(mask)
-            masks.append(mask.reshape(*shape[:-3], -1, *shape[-2:]) if mask.ndim == 3 else mask)
-        allowed = [~m if m.dtype == bool else m for m in masks]
-        return [np.tri(*shape[-2:], dtype=bool), *allowed] if causal else allowed
+            mask = mask if isinstance(mask, Tensor) else Tensor(mask)
+            each = math.prod(shape[:-3]) * shape[-3], math.prod(shape[:-3])  # one a head, or one a sequence
+            if mask.ndim == 3 and mask.shape[0] in each:
+                mask = mask.reshape(*shape[:-3], -1, *mask.shape[1:])
+            masks.append(check_mask("attn_mask", mask, shape))
+        return [ops.where(m, -math.inf, np.zeros((), np.float32)) if m.dtype == bool else m for m in masks]
 
 
 MultiHeadAttention = MultiheadAttention

@@ -90,9 +90,7 @@ def _turn_into(lazy: Module, made: Module) -> Module:
         if isinstance(value, Tensor) and isinstance(old, Tensor) and not waiting:
             continue  # the values have been loaded
         if isinstance(value, Parameter) and isinstance(old, Parameter):
-            old.requires_grad = False
-            old._data = value._data
-            old.requires_grad = True
+            old._replace(value._data)
         elif name != "training":
             setattr(lazy, name, value)
     lazy.__class__ = type(made)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import square_sum
+from chainrule.arrays import square_sum, wide
 from chainrule.autograd import note_change
 from chainrule.tensor import Tensor
 
@@ -501,7 +501,7 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float, norm
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     grads = [p.grad._data for p in parameters if p.grad is not None]
     norm = lambda g: (
-        math.sqrt(square_sum(g)) if norm_type == 2 else float(np.linalg.norm(g.ravel(), norm_type))
+        math.sqrt(square_sum(g)) if norm_type == 2 else float(np.linalg.norm(wide(g).ravel(), norm_type))
     )
     norms = [norm(g) for g in grads]
     total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
