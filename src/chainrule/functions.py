@@ -222,6 +222,11 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     return _extreme(input, dim, keepdim, other, (ops.amin, argmin, ops.minimum))
 
 
+def _axes(x: Tensor) -> int:
+    """How many axes can be named: a number has one, as PyTorch has it."""
+    return x.ndim or 1
+
+
 def _extreme(input: Any, dim: Any, keepdim: bool, other: Any, functions: Any) -> Any:
     of_all, place, of_two = functions
     other = dim if isinstance(dim, Tensor | np.ndarray) else other
@@ -232,7 +237,9 @@ def _extreme(input: Any, dim: Any, keepdim: bool, other: Any, functions: Any) ->
         return of_all(x)
     if isinstance(dim, list | tuple):
         raise TypeError(f"max and min go along one axis; for {tuple(dim)} write amax(x, dim) or amin(x, dim)")
-    if x.ndim == 0 and dim in (0, -1):
+    if not -_axes(x) <= dim < _axes(x):
+        raise ValueError(f"axis {dim} is out of bounds for a tensor of shape {x.shape}")
+    if x.ndim == 0:
         return Extreme(of_all(x), wrap(np.zeros((), np.int64)))
     index = place(x, dim, keepdim=True)
     values = take_along_dim(x, index, dim)

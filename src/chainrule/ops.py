@@ -297,7 +297,7 @@ def amin(x, *, dim=None, keepdim=False):
 
 def _extreme(x, reduce, dim, keepdim):
     """Value and VJP of amax and amin."""
-    dim = dim if x.ndim else None
+    dim = None if x.ndim == 0 and dim in (0, -1) else dim
     out = reduce(x, dim, keepdims=True)
     chosen, shape = (x == out) | np.isnan(x), x.shape
     vjp = lambda g: _spread(g, shape, dim, keepdim) * chosen / chosen.sum(dim, keepdims=True)

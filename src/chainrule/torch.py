@@ -74,6 +74,10 @@ _TABLE = """
     losses torch.nn.functional        binary_cross_entropy_with_logits
     losses chainrule.torch            hinge_loss
     optim  torch.optim                SGD Adagrad RMSprop Adadelta Adam AdamW
+    nn     torch.nn                   LogSoftmax ELU SiLU Dropout2d AdaptiveAvgPool2d Unflatten ModuleList ModuleDict
+    nn     torch.nn                   ParameterList MSELoss L1Loss SmoothL1Loss HuberLoss CrossEntropyLoss NLLLoss
+    nn     torch.nn                   BCELoss BCEWithLogitsLoss KLDivLoss MultiMarginLoss LazyLinear LazyConv1d
+    nn     torch.nn                   LazyConv2d LazyBatchNorm1d LazyBatchNorm2d
     optim  torch.optim.lr_scheduler   StepLR CosineAnnealingLR LinearLR OneCycleLR
     optim  torch.nn.utils             clip_grad_norm_
 """
@@ -187,6 +191,10 @@ def _new(module: nn.Module, known: dict[int, Any]) -> Any:
         return Residual(*(x and _built(x, known) for x in (module.module, module.shortcut)))
     if type(module) is nn.Sequential:
         return torch.nn.Sequential(*(_built(layer, known) for layer in module))
+    if isinstance(module, nn.ModuleList):
+        return torch.nn.ModuleList([_built(layer, known) for layer in module])
+    if isinstance(module, nn.ModuleDict):
+        return torch.nn.ModuleDict({name: _built(layer, known) for name, layer in module.items()})
     name = type(module).__name__
     if type(module) is not getattr(nn, name, None):
         raise TypeError(f"to_torch: {name} has no counterpart; give the class a method to_torch()")
@@ -217,6 +225,10 @@ def _ours(module: Any) -> Any:
     name = type(module).__name__
     if name == "Sequential":
         return nn.Sequential(*(_ours(layer) for layer in module))
+    if name == "ModuleList":
+        return nn.ModuleList([_ours(layer) for layer in module])
+    if name == "ModuleDict":
+        return nn.ModuleDict({name: _ours(layer) for name, layer in module.items()})
     if name == "Residual":
         return nn.Residual(*(x and _ours(x) for x in (module.module, module.shortcut)))
     kind = getattr(nn, name, None)

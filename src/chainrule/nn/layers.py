@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.functional import adaptive_avg_pool2d, dropout2d, elu, log_softmax, silu
-from chainrule.init import Generator
 from chainrule.nn import BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dropout, Linear, Module, Parameter
 from chainrule.tensor import Tensor
 
@@ -97,21 +96,27 @@ def _turn_into(lazy: Module, made: Module) -> Module:
     return lazy
 
 
-def _anyhow() -> Generator:
-    """A generator for values that nobody will see: the shared one draws only when the layer has its size."""
-    return np.random.default_rng(0)
+def _waiting(factory: dict[str, Any]) -> dict[str, Any]:
+    """Options for values that nobody will see: the layer's own generator draws only when it has its size."""
+    return factory | {"generator": np.random.default_rng(0)}
+
+
+def _of_today(lazy: Module, factory: dict[str, Any]) -> dict[str, Any]:
+    """The options with the dtype that the layer has by now, after `double()` perhaps."""
+    kinds = [t.dtype for t in (*lazy.parameters(), *lazy.buffers()) if t.dtype.kind == "f"]
+    return factory | ({"dtype": kinds[0]} if kinds else {})
 
 
 class LazyLinear(Linear):
     """`Linear` whose in_features is the size of the last axis of its first input."""
 
     def __init__(self, out_features: int, bias: bool = True, **factory: Any):
-        super().__init__(0, out_features, bias, generator=_anyhow())
+        super().__init__(0, out_features, bias, **_waiting(factory))
         self.factory = factory
 
     def forward(self, x: Any) -> Tensor:
         """**shape** (..., in_features) to (..., out_features)."""
-        made = Linear(x.shape[-1], self.out_features, self.bias is not None, **self.factory)
+        made = Linear(x.shape[-1], self.out_features, self.bias is not None, **_of_today(self, self.factory))
         return _turn_into(self, made)(x)
 
 
@@ -129,7 +134,7 @@ class _LazyConv:
     def forward(self, x: Any) -> Tensor:
         """**shape** (B, in_channels, *size) to (B, out_channels, *size of the result)."""
         kind, channels = type(self).__mro__[2], x.shape[-1 - self.axes]  # type: ignore[attr-defined]
-        return _turn_into(self, kind(channels, *self.rest, **self.factory))(x)  # type: ignore
+        return _turn_into(self, kind(channels, *self.rest, **_of_today(self, self.factory)))(x)  # type: ignore
 
 
 class LazyConv1d(_LazyConv, Conv1d):
@@ -150,7 +155,7 @@ class _LazyBatchNorm:
     def forward(self, x: Any) -> Tensor:
         """The same **shape**."""
         kind, (args, options) = type(self).__mro__[2], self.rest
-        return _turn_into(self, kind(x.shape[1], *args, **options))(x)  # type: ignore
+        return _turn_into(self, kind(x.shape[1], *args, **_of_today(self, options)))(x)  # type: ignore
 
 
 class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
