@@ -439,3 +439,9 @@ def _owner(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+def __getattr__(name: str) -> Any:
+    """Raise the error for a name that is not here; who looks for PyTorch's Function is told what to write."""
+    hint = ": write a rule and put @primitive above it" if name == "Function" else ""
+    raise AttributeError(f"module 'chainrule.autograd' has no attribute {name!r}{hint}")

@@ -29,9 +29,24 @@ REMEDIES = {
 }
 
 
-def refuse(name: str) -> NoReturn:
-    """Raise the AttributeError for a name that is PyTorch's alone."""
-    raise AttributeError(f"chainrule has no {name!r}, which is PyTorch's alone: {REMEDIES[name]}")
+#: The same of `chainrule.nn`.
+LAYERS = dict.fromkeys(
+    ("Transformer", "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder", "TransformerDecoderLayer"),
+    "build it of MultiheadAttention, LayerNorm, Linear and Residual",
+)  # fmt: skip
+LAYERS |= dict.fromkeys(("LSTMCell", "GRUCell", "RNNCell"), "use the whole layer on a sequence of length 1")
+LAYERS |= dict.fromkeys(
+    ("DataParallel", "parallel"), "leave it out: there is one CPU, and the model is as it is"
+)
+LAYERS |= dict.fromkeys(("ConvTranspose2d", "Conv3d", "Upsample", "GroupNorm"), "train it in the PyTorch tab")
+
+
+def refuse(name: str, where: str = "chainrule") -> NoReturn:
+    """Raise the AttributeError for a name that is not there; one that is PyTorch's alone is told what to write."""
+    remedy = (REMEDIES if where == "chainrule" else LAYERS).get(name)
+    if remedy is None:
+        raise AttributeError(f"module {where!r} has no attribute {name!r}")
+    raise AttributeError(f"{where} has no {name!r}, which is PyTorch's alone: {remedy}")
 
 
 class _Absent:

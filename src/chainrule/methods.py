@@ -56,6 +56,7 @@ class Methods:
 
     __slots__ = ()
     node: Any
+    _frozen: Any
 
     # How large it is, of what kind, and where.
 

@@ -530,7 +530,7 @@ class _Conv(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
         size = (out_channels, in_channels // groups, *np.broadcast_to(kernel_size, self.axes).tolist())  # type: ignore
-        bound = 1 / math.sqrt(math.prod(size[1:]))
+        bound = 1 / math.sqrt(max(math.prod(size[1:]), 1))
         self.weight = _drawn(uniform_, size, -bound, bound, **factory)
         self.bias = _drawn(uniform_, out_channels, -bound, bound, **factory) if bias else None
 
@@ -954,3 +954,10 @@ from chainrule.nn import functional, init, parameter, utils  # noqa: E402, F401
 from chainrule.nn.containers import ModuleDict, ModuleList, ParameterList  # noqa: E402, F401
 from chainrule.nn.layers import *  # noqa: E402, F403
 from chainrule.nn.losses import *  # noqa: E402, F403
+
+
+def __getattr__(name: str) -> Any:
+    """Raise the error for a name that is PyTorch's alone, which says what to write."""
+    from chainrule.elsewhere import refuse
+
+    refuse(name, "chainrule.nn")

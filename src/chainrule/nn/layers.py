@@ -83,15 +83,16 @@ class Unflatten(Module):
 
 def _turn_into(lazy: Module, made: Module) -> Module:
     """The layer `made` in place of a lazy one, whose parameters stay the same objects: an optimiser may hold them."""
-    waiting = any(isinstance(value, Tensor) and value.numel() == 0 for value in vars(lazy).values())
+    empty = any(isinstance(value, Tensor) and value.numel() == 0 for value in vars(lazy).values())
     for name, value in vars(made).items():
         old = vars(lazy).get(name)
-        if isinstance(value, Tensor) and isinstance(old, Tensor) and not waiting:
+        if isinstance(value, Tensor) and isinstance(old, Tensor) and not empty:
             continue  # the values have been loaded
         if isinstance(value, Parameter) and isinstance(old, Parameter):
             old._replace(value._data)
         elif name != "training":
             setattr(lazy, name, value)
+    del vars(lazy)["waiting"]
     lazy.__class__ = type(made)
     return lazy
 
@@ -112,11 +113,11 @@ class LazyLinear(Linear):
 
     def __init__(self, out_features: int, bias: bool = True, **factory: Any):
         super().__init__(0, out_features, bias, **_waiting(factory))
-        self.factory = factory
+        self.waiting = factory
 
     def forward(self, x: Any) -> Tensor:
         """**shape** (..., in_features) to (..., out_features)."""
-        made = Linear(x.shape[-1], self.out_features, self.bias is not None, **_of_today(self, self.factory))
+        made = Linear(x.shape[-1], self.out_features, self.bias is not None, **_of_today(self, self.waiting))
         return _turn_into(self, made)(x)
 
 
@@ -125,16 +126,15 @@ class _LazyConv:
 
     def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
                  groups: int = 1, bias: bool = True, **factory: Any):  # fmt: skip
-        super().__init__(
-            groups, out_channels, kernel_size, stride, padding, dilation, groups, bias, **factory
-        )  # type: ignore
-        self.rest = (out_channels, kernel_size, stride, padding, dilation, groups, bias)
-        self.factory = factory
+        options = (stride, padding, dilation, groups, bias)
+        super().__init__(0, out_channels, kernel_size, *options, **_waiting(factory))  # type: ignore
+        self.waiting = (out_channels, kernel_size, stride, padding, dilation, groups, bias), factory
 
     def forward(self, x: Any) -> Tensor:
         """**shape** (B, in_channels, *size) to (B, out_channels, *size of the result)."""
         kind, channels = type(self).__mro__[2], x.shape[-1 - self.axes]  # type: ignore[attr-defined]
-        return _turn_into(self, kind(channels, *self.rest, **_of_today(self, self.factory)))(x)  # type: ignore
+        rest, factory = self.waiting
+        return _turn_into(self, kind(channels, *rest, **_of_today(self, factory)))(x)  # type: ignore
 
 
 class LazyConv1d(_LazyConv, Conv1d):
@@ -150,11 +150,11 @@ class _LazyBatchNorm:
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(0, *args, **options)  # type: ignore[call-arg]
-        self.rest = args, options
+        self.waiting = args, options
 
     def forward(self, x: Any) -> Tensor:
         """The same **shape**."""
-        kind, (args, options) = type(self).__mro__[2], self.rest
+        kind, (args, options) = type(self).__mro__[2], self.waiting
         return _turn_into(self, kind(x.shape[1], *args, **_of_today(self, options)))(x)  # type: ignore
 
 
