@@ -242,8 +242,20 @@ def _extreme(input: Any, dim: Any, keepdim: bool, other: Any, functions: Any) ->
     if x.ndim == 0:
         return Extreme(of_all(x), wrap(np.zeros((), np.int64)))
     index = place(x, dim, keepdim=True)
-    values = take_along_dim(x, index, dim)
-    return Extreme(*((values, index) if keepdim else (values.squeeze(dim), index.squeeze(dim))))
+    return Extreme(_picked(x, dim, index, keepdim), index if keepdim else index.squeeze(dim))
+
+
+@primitive
+def _picked(x, *, dim, index, keepdim):
+    """One entry of x along dim at each place."""
+    out, shape = np.take_along_axis(x, index, dim), x.shape
+
+    def vjp(g):
+        out = np.zeros(shape, g.dtype)
+        np.put_along_axis(out, index, g if keepdim else np.expand_dims(g, dim), dim)
+        return out
+
+    return out if keepdim else out.squeeze(dim), vjp
 
 
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extreme:
