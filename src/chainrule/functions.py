@@ -21,7 +21,7 @@ __all__ = """
     add sub subtract multiply divide negative absolute square reciprocal rsqrt log2 log10 log1p expm1 sinh cosh tan
     sign floor ceil round remainder clamp clamp_min clamp_max max min argmax argmin topk sort argsort var std
     var_mean norm prod cumsum all any bincount histogram nonzero unique eq ne lt le gt ge isnan isinf isfinite equal
-    allclose logical_and logical_or logical_not dot mm bmm mv t outer flatten squeeze unsqueeze swapaxes swapdims
+    allclose logical_and logical_or logical_not dot mm bmm mv t outer ravel flatten squeeze unsqueeze swapaxes swapdims
     movedim narrow chunk flip roll diagonal diag tril triu repeat_interleave tile masked_fill masked_select
     index_select take_along_dim scatter numel is_tensor clone detach rsub
 """.split()
@@ -515,6 +515,11 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     x = _tensor(input)
     first, last = (dim % builtins.max(x.ndim, 1) for dim in (start_dim, end_dim))
     return ops.reshape(x, (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+def ravel(input: Any) -> Tensor:
+    """All axes as one."""
+    return _tensor(input).reshape(-1)
 
 
 def squeeze(input: Any, dim: Any = None) -> Tensor:

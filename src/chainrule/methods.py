@@ -190,7 +190,7 @@ class Methods:
     bincount, nonzero, unique = _functions("bincount nonzero unique")
     dot, mm, bmm, mv, t, outer = _functions("dot mm bmm mv t outer")
     swapaxes, swapdims, movedim, narrow = _functions("swapaxes swapdims movedim narrow")
-    flatten, chunk, flip, roll, diagonal = _functions("flatten chunk flip roll diagonal")
+    flatten, ravel, chunk, flip, roll, diagonal = _functions("flatten ravel chunk flip roll diagonal")
     tril, triu, diag, repeat_interleave, tile = _functions("tril triu diag repeat_interleave tile")
     masked_fill, index_select, scatter = _functions("masked_fill index_select scatter")
     masked_select, take_along_dim = _functions("masked_select take_along_dim")

@@ -74,7 +74,8 @@ _TABLE = """
     losses torch.nn.functional        binary_cross_entropy_with_logits
     losses chainrule.torch            hinge_loss
     optim  torch.optim                SGD Adagrad RMSprop Adadelta Adam AdamW
-    nn     torch.nn                   LogSoftmax ELU SiLU Dropout2d AdaptiveAvgPool2d Unflatten MSELoss L1Loss SmoothL1Loss HuberLoss CrossEntropyLoss NLLLoss
+    nn     torch.nn                   LogSoftmax ELU SiLU Dropout2d AdaptiveAvgPool2d Unflatten MSELoss L1Loss
+    nn     torch.nn                   SmoothL1Loss HuberLoss CrossEntropyLoss NLLLoss
     nn     torch.nn                   BCELoss BCEWithLogitsLoss KLDivLoss MultiMarginLoss
     optim  torch.optim.lr_scheduler   StepLR CosineAnnealingLR LinearLR OneCycleLR
     optim  torch.nn.utils             clip_grad_norm_
