@@ -110,6 +110,8 @@ def _operand(x: Any) -> Any:
     """An input that is no Tensor, such that it never makes a result wider: numbers become Python's."""
     if isinstance(x, np.generic):
         return x.item()
+    if hasattr(x, "indices") and isinstance(x, tuple):
+        raise TypeError("this is a pair (values, indices), as max(dim) returns: take its .values")
     return as_array(x) if isinstance(x, (list, tuple)) else x
 
 

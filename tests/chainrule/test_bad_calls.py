@@ -134,6 +134,7 @@ BAD = [
     (lambda: ops.layer_norm(t(2, 3), 4), ValueError, r"layer_norm: x of shape \(2, 3\) does not end in .* \(4,\)"),
     (lambda: t(0).max(), ValueError, "max: zero-size array"),
     (lambda: t().max(1), ValueError, "axis 1 is out of bounds"),
+    (lambda: t(2, 2) - t(2, 2).max(1), TypeError, "a pair .values, indices.*take its .values"),
     (lambda: t().amax(1), ValueError, "amax: axis 1 is out of bounds"),
     (lambda: t().mean(1), ValueError, "mean: axis 1 is out of bounds"),
     (lambda: t().transpose(0, 1), ValueError, "transpose: .*axis 1 is out of bounds|transpose: .*out of bounds"),
