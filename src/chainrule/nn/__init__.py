@@ -485,8 +485,10 @@ class AvgPool2d(AvgPool1d):
 
 
 def _drawn(scheme: Any, shape: Any, *args: Any, dtype: Any = None, generator: Generator | None = None,
-           device: Any = None) -> Any:  # fmt: skip
+           device: Any = None, **unknown: Any) -> Any:  # fmt: skip
     """Parameter with starting values from a function of `chainrule.init`."""
+    if unknown:
+        raise TypeError(f"a layer of chainrule has no argument {', '.join(unknown)}: leave it out")
     check_device(device)
     return scheme(Parameter(np.empty(shape, dtype or get_default_dtype())), *args, generator=generator)
 
