@@ -31,6 +31,13 @@ def _tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
+def _before(x: Tensor, dim: int) -> tuple[slice, ...]:
+    """Index of all that stands along the axes before dim."""
+    if x.ndim == 0:
+        raise IndexError(f"a tensor without axes has no axis {dim}")
+    return (slice(None),) * (dim % x.ndim)
+
+
 def _numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, that takes `axis` and `keepdims` too, as PyTorch does."""
 
@@ -288,9 +295,10 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
 def take_along_dim(input: Any, indices: Any, dim: int) -> Tensor:
     """Entries picked along one axis: for two axes and dim 1 out[i, j] = input[i, indices[i, j]]."""
     x, index = _tensor(input), as_plain(indices)
-    others = lambda shape: (*shape[: dim % x.ndim], 1, *shape[dim % x.ndim :][1:])
+    dim = len(_before(x, dim))
+    others = lambda shape: (*shape[:dim], 1, *shape[dim:][1:])
     shape = np.broadcast_shapes(others(x.shape), others(index.shape))
-    full = lambda n: (*shape[: dim % x.ndim], n, *shape[dim % x.ndim :][1:])
+    full = lambda n: (*shape[:dim], n, *shape[dim:][1:])
     wide = x if x.shape == full(x.shape[dim]) else ops.broadcast_to(x, full(x.shape[dim]))
     return ops.gather(wide, dim, np.broadcast_to(index, full(index.shape[dim])))
 
@@ -544,7 +552,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Tensor:
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     """So many entries along dim, from start on."""
     x = _tensor(input)
-    return x[(slice(None),) * (dim % x.ndim) + (slice(start, start + length),)]
+    return x[_before(x, dim) + (slice(start, start + length),)]
 
 
 def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
@@ -639,7 +647,7 @@ def masked_select(input: Any, mask: Any) -> Tensor:
 def index_select(input: Any, dim: int, index: Any) -> Tensor:
     """The entries along dim with these indices."""
     x = _tensor(input)
-    return x[(slice(None),) * (dim % x.ndim) + (as_plain(index),)]
+    return x[_before(x, dim) + (as_plain(index),)]
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any) -> Tensor:
