@@ -13,6 +13,10 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+FLOAT16, FLOAT32 = (
+    np.dtype(np.float16),
+    np.dtype(np.float32),
+)  # NumPy keeps one object for each: `is` is quick
 GROUP = 256  # so many numbers, at most, are added one after another
 
 
@@ -24,7 +28,7 @@ def in_float32(rule):
 
     @functools.wraps(rule)
     def widened(*arrays, **options):
-        if getattr(arrays[0], "dtype", None) != np.float16:
+        if getattr(arrays[0], "dtype", None) is not FLOAT16:
             return rule(*arrays, **options)
         out, *vjps = rule(*map(wide, arrays), **options)
         return out.astype(np.float16), *(vjp and (lambda g, vjp=vjp: vjp(wide(g))) for vjp in vjps)
@@ -34,7 +38,7 @@ def in_float32(rule):
 
 def wide(x):
     """An array of float16 as float32; anything else as it is."""
-    return x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x
+    return x.astype(np.float32) if getattr(x, "dtype", None) is FLOAT16 else x
 
 
 def total(x, axes=None, keepdims=False):
@@ -48,7 +52,7 @@ def total(x, axes=None, keepdims=False):
     Returns:
         What x.sum(axes, keepdims=keepdims) would give, but for its rounding errors.
     """
-    if x.dtype == np.float16:
+    if x.dtype is FLOAT16:
         return total(x.astype(np.float32), axes, keepdims).astype(np.float16)
     whole = axes is None and x.flags.forc  # one run of memory
     if x.dtype.kind != "f" or x.size <= GROUP or whole:
@@ -95,7 +99,7 @@ def ones(n, dtype):
 
 def average(x, axes=None, keepdims=False):
     """Mean of the entries along axes, as `total`."""
-    if x.dtype == np.float16:  # the sum may be more than float16 can hold
+    if x.dtype is FLOAT16:  # the sum may be more than float16 can hold
         return average(x.astype(np.float32), axes, keepdims).astype(np.float16)
     out = total(x, axes, keepdims)
     return np.true_divide(out, ratio(x, out))
@@ -103,7 +107,6 @@ def average(x, axes=None, keepdims=False):
 
 def square_sum(x):
     """Sum of the squares of all entries of x, a Python float."""
-    x = wide(x)
     return float(np.vdot(x, x) if x.size <= GROUP**2 else total(x * x))
 
 
@@ -131,5 +134,15 @@ def check_range(what, index, size, kind):
 
 def check_same(name, x, target):
     """Raise a ValueError if a loss is given two shapes: broadcasting would compare everything with everything."""
+    if getattr(target, "dtype", None) is not FLOAT32:
+        real(name, getattr(target, "_data", target))
     if x.shape != np.shape(target):
         raise ValueError(f"{name}: x of shape {x.shape} and target of shape {np.shape(target)} must be alike")
+
+
+def real(name, target):
+    """A target as an array; a TypeError unless it holds real numbers."""
+    array = np.asarray(target)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: wanted a target of real numbers, got {target!r}")
+    return array

@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import total
+from chainrule.arrays import FLOAT32, total
 from chainrule.dtypes import get_default_dtype
 from chainrule.tensor import Tensor, as_array, wrap
 
-_FLOAT32 = np.dtype(np.float32)
 _silenced = ContextVar("no_grad", default=0)  # in how many no_grad() this thread, or this asyncio task, is
 _clock = 0  # how many changes in place there have been
 _changes: dict[int, int] = {}  # id of an array -> what the clock showed when it was last changed in place
@@ -34,9 +33,10 @@ class Node:
     """One value in the graph.
 
     Attributes:
-        op: name of the op that made the value; "leaf" for a tensor made by hand, "frozen" while it wants no gradient.
+        op: name of the op that made the value; "leaf" for a tensor made by hand.
         parents: nodes of those inputs that want a gradient.
-        vjps: for each parent the function from this value's gradient to that parent's; None once used up.
+        vjps: for each parent the function from this value's gradient to that parent's; None once used up,
+            and while a leaf is frozen.
         shape: **shape** of the value, which its gradient has too.
         dtype: dtype of the value, and of its gradient.
         born: what the clock of in-place changes showed when the value was computed.
@@ -82,16 +82,16 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
         except (ValueError, IndexError, TypeError, AttributeError) as error:
             raise _explained(name, arrays, error)  # noqa: B904
         out = wrap(value)
-        if out._data.dtype is not _FLOAT32 or out._data.base is not None:
+        if out._data.dtype is not FLOAT32 or out._data.base is not None:
             _settle(out, op, inputs, arrays, options)
         if not _silenced.get():
-            parents, wanted = list[Any](), []
+            parents, wanted = [], []
             for x, vjp in zip(inputs, vjps):  # noqa: B905  (strict= costs more than the loop)
                 if isinstance(x, Tensor) and (catch_up(x) if x._view else x.node) and vjp:
                     parents.append(x.node)
                     wanted.append(vjp)
             if parents and out._data.dtype.kind == "f":
-                out.node = Node(name, parents, wanted, out._data)
+                out.node = Node(name, parents, wanted, out._data)  # type: ignore[arg-type]
         return out
 
     op.rule = rule  # type: ignore[attr-defined]
@@ -99,11 +99,6 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "input": "x", "other": "y"}  # PyTorch takes them, too
-
-
-def wants_float64(arrays: list[Any]) -> bool:
-    """Whether one of the arrays is of float64."""
-    return any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arrays)
 
 
 def _operand(x: Any) -> Any:
@@ -124,13 +119,19 @@ def _settle(out: Tensor, op: Any, inputs: Any, arrays: list[Any], options: dict[
     array = out._data
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{op.__name__}: a Tensor holds real numbers, this would give dtype {array.dtype}")
-    if array.dtype == np.float64 and not ("dtype" in options or wants_float64(arrays)):
+    if array.dtype == np.float64 and not _wants_float64(arrays, options):
         out._data = array.astype(get_default_dtype(), copy=False)
     elif array.base is not None:
         owner = _owner(array)
-        shared = (i for i, x in enumerate(arrays) if isinstance(x, np.ndarray) and _owner(x) is owner)
-        if (i := next(shared, None)) is not None:
-            mark_view(out, inputs[i], functools.partial(_taken_again, op, inputs, i, options))
+        for i, x in enumerate(arrays):
+            if isinstance(x, np.ndarray) and _owner(x) is owner:
+                mark_view(out, inputs[i], functools.partial(_taken_again, op, inputs, i, options))
+                break
+
+
+def _wants_float64(arrays: list[Any], options: dict[str, Any]) -> bool:
+    """Whether a float64 result was asked for."""
+    return "dtype" in options or any(isinstance(x, np.ndarray) and x.dtype == np.float64 for x in arrays)
 
 
 def _arranger(rule: Callable[..., Any]) -> tuple[Callable[..., Any], int]:
@@ -179,8 +180,8 @@ def _explained(name: str, arrays: list[Any], error: Exception) -> Exception:
     if "broadcast" not in text or len(shapes) < 2:
         return _alone(kind(text if text.startswith(f"{name}: ") else f"{name}: {text} (shapes {listed})"))
     sizes = itertools.zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1)
-    clash = next(f"axis {-k} has {sorted({*s} - {1})}" for k, s in enumerate(sizes, 1) if len({*s} - {1}) > 1)
-    why = f"sizes must be equal or 1, and {clash} (-1 is the last axis)"
+    clashes = (f"axis {-k} has {sorted({*s} - {1})}" for k, s in enumerate(sizes, 1) if len({*s} - {1}) > 1)
+    why = f"sizes must be equal or 1, and {next(clashes, text)} (-1 is the last axis)"
     return _alone(ValueError(f"{name}: shapes {listed} do not broadcast: {why}"))
 
 
@@ -317,7 +318,7 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
     """
     grads, taken = {root: g}, set[int]()
     for node in toposort(root):
-        if node.op in ("leaf", "frozen"):
+        if node.op == "leaf":
             continue
         if node.vjps is None or node.born != _clock:
             check_fresh(node)
@@ -331,7 +332,7 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
             grads[parent] = grads[parent] + part if parent in grads else part
         node.vjps = node.vjps if retain_graph else None
     for leaf, g in grads.items():  # those of all others are used up
-        if leaf.op == "leaf":
+        if leaf.vjps is not None:  # None while it is frozen
             leaf.grad = _accumulate(leaf.grad, g, taken)
 
 

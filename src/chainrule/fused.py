@@ -17,6 +17,7 @@ from chainrule.arrays import (
     in_float32,
     logistic,
     ones,
+    real,
     total,
     wide,
 )
@@ -55,7 +56,10 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, *
     else:
         count = x.size // x.shape[1] if x.size else 0
         if count < 2:
-            raise ValueError(f"batch_norm: wanted more than 1 value per channel, got shape {x.shape}")
+            remedy = "leave out a last batch of 1 with drop_last=True, or call eval() first"
+            raise ValueError(
+                f"batch_norm: wanted more than 1 value per channel, got shape {x.shape}: {remedy}"
+            )
         normal, vjp_x, mean, variance = _normalise(wide(x), axes, eps)
         if training and running_mean is not None:
             running_mean += momentum * (mean.ravel() - running_mean)
@@ -335,11 +339,13 @@ def cross_entropy(x, target, *, weight=None, ignore_index=-100, reduction="mean"
     Source: Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3; label smoothing: Szegedy et
     al., Rethinking the Inception Architecture, 2016, section 7.
     """
-    target, dim = np.asarray(target), int(x.ndim > 1)
+    target, dim = real("cross_entropy", target), int(x.ndim > 1)
     hard, labels = target.dtype.kind in "iu", x.shape[:dim] + x.shape[2:]
-    if x.ndim == 0 or target.shape != (labels if hard else x.shape):
+    if 0 in x.shape[dim : dim + 1] or x.ndim == 0 or target.shape != (labels if hard else x.shape):
         wanted = f"labels of shape {labels} or probabilities of shape {x.shape}"
-        raise ValueError(f"cross_entropy: logits want {wanted}, got {target.dtype} of shape {target.shape}")
+        raise ValueError(
+            f"cross_entropy: logits of one class or more want {wanted}, got {target.dtype} of shape {target.shape}"
+        )
     if weight is not None and np.shape(weight) != x.shape[dim:][:1]:
         raise ValueError(f"cross_entropy: weight has shape {np.shape(weight)}, wanted one for each class")
     if hard and x.ndim == 2 and weight is None and not label_smoothing:

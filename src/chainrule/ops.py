@@ -606,13 +606,16 @@ def split(x, split_size_or_sections, dim=0):
         dim: the axis to cut.
 
     Raises:
-        ValueError: if the listed sizes do not add up to the axis.
+        ValueError: if the listed sizes do not add up to the axis, or a size is none.
     """
+    if not getattr(x, "ndim", 0):
+        raise TypeError(f"split: wanted a Tensor or an array with at least one axis, got {x!r}")
     n, sizes = x.shape[dim], split_size_or_sections
-    if np.min(sizes, initial=1) < (isinstance(sizes, int) or 0):
-        raise ValueError(f"split: a part has a size above 0 (or, in a list, from 0 on), got {sizes}")
-    starts = [*range(0, n, sizes)] if isinstance(sizes, int) else [0, *np.cumsum(sizes)]
-    if not isinstance(sizes, int) and starts.pop() != n:
+    single, whole = isinstance(sizes, int), lambda n: isinstance(n, int | np.integer) and n >= single
+    if not all(map(whole, [sizes] if single or not isinstance(sizes, list | tuple) else sizes)):
+        raise ValueError(f"split: a part has a size above 0 (or, in a list, from 0 on), got {sizes!r}")
+    starts = [*range(0, n, sizes)] if single else [0, *np.cumsum(sizes, dtype=int)]
+    if not single and starts.pop() != n:
         raise ValueError(f"split: sizes {list(sizes)} add up to {np.sum(sizes)}, axis {dim} has {n}")
     before = (slice(None),) * (dim % x.ndim)
     return tuple(getitem(x, (*before, slice(a, b))) for a, b in zip(starts, [*starts[1:], n], strict=True))
@@ -681,6 +684,8 @@ def unbind(x, dim=0):
     """
     parts = {}  # the gradients of the entries, until the sweep comes to x
     array = x._data if hasattr(x, "_data") else np.asarray(x)
+    if not -array.ndim <= dim < array.ndim:
+        raise ValueError(f"unbind: there is no axis {dim} in an array of shape {array.shape}")
     rows = np.moveaxis(array, dim, 0)
     rows = [rows[i, ...] for i in range(len(rows))]  # views of x, single entries too
     mark = _gathered(x, dim=dim, parts=parts)
@@ -733,12 +738,13 @@ def setitem(x, value, *, index):
     """Copy of x with x[index] replaced by value; what `t[index] = value` records."""
     first, then = in_two_steps(index)
     out = x.copy()
+    if np.asarray(value).dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor holds real numbers, got {value!r}")
     part = out if first is None else out[first]
     shape = part[then].shape
     extra = np.ndim(value) - len(shape)  # axes of size 1 in front that the place does not have
-    part[then] = (
-        value.reshape(value.shape[extra:]) if extra > 0 and value.shape[:extra] == (1,) * extra else value
-    )
+    fits = extra > 0 and value.shape[:extra] == (1,) * extra
+    part[then] = value.reshape(value.shape[extra:]) if fits else value
 
     def vjp_x(g):
         g = g.copy()

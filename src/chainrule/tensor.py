@@ -7,6 +7,7 @@ A `Tensor` is two things: `data`, a NumPy array, and `node`, its place in the gr
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,6 +45,14 @@ def as_plain(data: Any) -> np.ndarray:
     return np.asarray(data._data if isinstance(data, Tensor) else data)
 
 
+def _real(data: Any, dtype: Any) -> np.ndarray:
+    """Copy of data as an array of that dtype; a TypeError if it is not made of real numbers."""
+    array = as_plain(data)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor holds real numbers; {type(data).__name__} gave dtype {array.dtype}")
+    return array.astype(dtype)
+
+
 def wrap(array: Any, node: autograd.Node | None = None) -> Tensor:
     """Tensor around an array as it is: no copy, no check."""
     tensor = Tensor.__new__(Tensor)
@@ -59,7 +68,7 @@ def _without_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Tensor, *others: Any, **options: Any) -> Tensor:
         arrays = [x._data if isinstance(x, Tensor) else autograd._operand(x) for x in others]
         out = wrap(function(self._data, *arrays, **options))
-        if out._data.dtype == np.float64 and not autograd.wants_float64([self._data, *arrays]):
+        if out._data.dtype == np.float64 and not autograd._wants_float64([self._data, *arrays], {}):
             out._data = out._data.astype(get_default_dtype(), copy=False)
         return out
 
@@ -170,7 +179,8 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = np.asarray(value, dtype=self.dtype)
+        same = isinstance(value, np.ndarray) and value.dtype == self.dtype
+        array = value if same else _real(value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"data keeps its shape: wanted {self.shape}, got {array.shape}")
         autograd.note_change(self._data)
@@ -182,7 +192,7 @@ class Tensor(Methods):
 
         On leaves; elsewhere only after `retain_grad()`.
         """
-        node = self._keeper()
+        node = self._keeper() if self.node is None else self.node
         return None if node is None else node.grad
 
     @grad.setter
@@ -192,7 +202,7 @@ class Tensor(Methods):
             raise RuntimeError(f"only a leaf with requires_grad=True holds a gradient; this is {self!r}")
         if value is not None and np.shape(value) != self.shape:
             raise ValueError(f"a gradient has its tensor's shape: wanted {self.shape}, got {np.shape(value)}")
-        node.grad = None if value is None else value if isinstance(value, Tensor) else wrap(value)
+        node.grad = value if value is None or isinstance(value, Tensor) else wrap(_real(value, self.dtype))
 
     def _keeper(self) -> autograd.Node | None:
         """The node that keeps the gradient: that in the graph, or of a frozen leaf the one it had there."""
@@ -217,9 +227,9 @@ class Tensor(Methods):
             raise TypeError(f"a gradient needs a float dtype, this tensor holds {self.dtype}: {remedy}")
         if wanted and self.node is None:
             node = self._keeper() or autograd.Node("leaf", [], [], self._data)
-            self.node, self._frozen, node.op = node, None, "leaf"
+            self.node, self._frozen, node.vjps = node, None, []
         elif not wanted and self.node is not None:
-            self.node.op, self._frozen, self.node = "frozen", self.node, None
+            self.node.vjps, self._frozen, self.node = None, self.node, None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """This tensor, with requires_grad set."""
@@ -262,6 +272,16 @@ class Tensor(Methods):
         state: Any = super().__getstate__()  # a pair: what stands in __dict__, and in __slots__
         return state[0], state[1] | {"_view": None}
 
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        """A copy of values and gradient; the copy of a result stays in its graph, as `clone` does."""
+        if not self.is_leaf:
+            return self.clone()
+        memo[id(self)] = copied = type(self).__new__(type(self))
+        plain, slots = copy.deepcopy(self.__getstate__(), memo)
+        for name, value in (slots | (plain or {})).items():
+            setattr(copied, name, value)
+        return copied
+
     def clone(self) -> Tensor:
         """A copy that is part of the graph."""
         return self + 0 if self.requires_grad else wrap(self._data.copy())
@@ -294,7 +314,7 @@ class Tensor(Methods):
         if gradient is None and self._data.size != 1:
             remedy = "reduce it, as in loss.sum() or loss.mean(), or pass the gradient with respect to it"
             raise RuntimeError(f"backward starts from a scalar, this tensor has shape {self.shape}: {remedy}")
-        g = np.ones(self.shape, self.dtype) if gradient is None else np.array(gradient, self.dtype)
+        g = np.ones(self.shape, self.dtype) if gradient is None else _real(gradient, self.dtype)
         if g.shape != self.shape:
             raise ValueError(f"backward(gradient): wanted shape {self.shape}, got {g.shape}")
         autograd.backward(self.node, g, retain_graph)
@@ -318,7 +338,8 @@ class Tensor(Methods):
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
-        if (node := self._keeper()) is not None:
+        node = self._keeper() if self.node is None else self.node
+        if node is not None:
             node.grad = None
 
     # Operators.
@@ -415,7 +436,10 @@ class Tensor(Methods):
 
     def squeeze(self, dim: int | tuple[int, ...] | None = None) -> Tensor:
         """Without the axis or axes dim that have size 1; without all such axes if dim is None."""
-        axes = range(self.ndim) if dim is None else normalize_axis_tuple(dim, self.ndim, "squeeze")
+        try:
+            axes = range(self.ndim) if dim is None else normalize_axis_tuple(dim, self.ndim, "squeeze")
+        except ValueError as error:
+            raise ValueError(str(error)) from None
         return self.reshape([n for axis, n in enumerate(self.shape) if n != 1 or axis not in axes])
 
     T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="The axes in reverse order.")

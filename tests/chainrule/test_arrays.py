@@ -1,15 +1,17 @@
 """Sums that keep their digits: along every axis, in every layout, against sums in float64 and against PyTorch."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from chainrule import Tensor, nn, ops
+from chainrule import Tensor, nn, ops, optim
 from chainrule.arrays import GROUP, average, check_range, column_sums, logistic, square_sum, total
 from chainrule.autograd import unbroadcast
 from chainrule.optim import clip_grad_norm_
@@ -207,3 +209,54 @@ def test_norms():
     leaf = Tensor(x, requires_grad=True)
     leaf.grad = x.copy()
     assert clip_grad_norm_([leaf], 1.0) == pytest.approx(100, rel=1e-6)
+
+
+# float16, which ends at 65504 and counts to 2048: computed in float32, as PyTorch does.
+
+HALVES = np.ones(70_000, np.float16)
+LARGE = (np.arange(12).reshape(3, 4) * 150 - 500).astype(np.float16)
+
+
+@pytest.mark.parametrize(
+    ("f", "theirs", "x"),
+    [
+        (lambda t: t.mean(), None, HALVES), (lambda t: t.max(), None, HALVES), (lambda t: t.min(), None, HALVES),
+        (lambda t: t.softmax(dim=0), lambda t: t.softmax(0), HALVES), (lambda t: t.var(), None, HALVES * np.float16(2)),
+        (lambda t: t.log_softmax(dim=0), lambda t: t.float().log_softmax(0).half(), HALVES),
+        (lambda t: t.logsumexp(dim=0), lambda t: t.float().logsumexp(0).half(), HALVES),
+        (lambda t: t.var(dim=1), lambda t: t.float().var(1).half(), LARGE),
+        (lambda t: ops.layer_norm(t, 4), lambda t: F.layer_norm(t, (4,)), LARGE),
+        (lambda t: ops.batch_norm(t, training=True), lambda t: F.batch_norm(t, None, None, training=True), LARGE),
+        (lambda t: ops.gelu(t, "tanh"), lambda t: F.gelu(t, approximate="tanh"), LARGE),
+        (lambda t: ops.mse_loss(t, np.zeros((3, 4), np.float16), reduction="mean") / 1000,
+         lambda t: (F.mse_loss(t.float(), torch.zeros(3, 4)) / 1000).half(), LARGE / np.float16(5)),
+        (lambda t: ops.cross_entropy(t, np.array([0, 1, 2])),
+         lambda t: F.cross_entropy(t.float(), torch.tensor([0, 1, 2])).half(), LARGE),
+        (lambda t: ops.binary_cross_entropy_with_logits(t, np.ones((70_000,), np.float16)),
+         lambda t: F.binary_cross_entropy_with_logits(t.float(), torch.ones(70_000)).half(), HALVES),
+        (lambda t: ops.avg_pool2d(t[None, None], 2),
+         lambda t: F.avg_pool2d(t[None, None].float(), 2).half(), LARGE * np.float16(40)),
+        (lambda t: ops.sum_of_squares(t) / 1000,
+         lambda t: ((t.float() ** 2).sum() / 1000).half(), LARGE / np.float16(25)),
+    ],
+)  # fmt: skip
+def test_float16_counts_and_squares_as_torch(f, theirs, x):
+    mine, yours = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    out, wanted = f(mine), (theirs or f)(yours)
+    assert out.dtype == np.float16
+    np.testing.assert_allclose(out.numpy(), wanted.detach().numpy(), rtol=2e-3, atol=2e-3)
+    g = np.ones(out.shape, np.float16)
+    out.backward(g)
+    wanted.backward(torch.tensor(g))
+    assert mine.grad.dtype == np.float16
+    np.testing.assert_allclose(
+        mine.grad.numpy(), yours.grad.numpy(), rtol=2e-3, atol=2e-3 if x is LARGE else 2e-7
+    )
+
+
+def test_a_norm_of_float16_gradients():
+    p = Tensor(np.zeros(70_000, np.float16), requires_grad=True)
+    for norm_type, wanted in ((2, 300 * 70_000**0.5), (1, 300 * 70_000), (math.inf, 300)):
+        p.grad = np.full(70_000, 300, np.float16)
+        assert optim.clip_grad_norm_([p], 1.0, norm_type) == pytest.approx(wanted, rel=1e-3)
+        assert 0 < p.grad.numpy()[0] <= 1

@@ -2,6 +2,9 @@
 
 # ruff: noqa: E501  (a call and its message to a line)
 
+import inspect
+import itertools
+
 import numpy as np
 import pytest
 
@@ -154,7 +157,23 @@ BAD = [
     (lambda: ops.cross_entropy(t(2, 3), I([0, 1]), reduction="x"), ValueError, "reduction is"),
     (lambda: ops.cross_entropy(t(2, 3), I([0, 1]), weight=t(2, grad=False)), ValueError, r"cross_entropy: weight has shape \(2,\), wanted one for each class"),
     (lambda: ops.gelu(t(2), approximate="erf"), ValueError, "gelu: approximate is 'none' or 'tanh', got 'erf'"),
+    (lambda: ops.cross_entropy(t(4, 3), np.full(4, -100)), ValueError, "cross_entropy: every label is ignore_index"),
+    (lambda: ops.cross_entropy(t(4, 3, 2), np.full((4, 2), 7), ignore_index=7), ValueError, "every label is ignore_index"),
+    # axes
+    (lambda: t(2, 3).max(dim=(0, 1)), TypeError, r"max and min go along one axis; for \(0, 1\) write amax"),
+    (lambda: t(2, 3).min(dim=[0]), TypeError, r"max and min go along one axis; for \(0,\) write amax"),
+    (lambda: t(2, 3).sum(dim="0"), TypeError, r"sum: .*'str' object cannot be interpreted as an integer"),
+    (lambda: t(2, 3).sum(dim=0.5), TypeError, r"sum: .*'float' object"),
+    (lambda: t(2, 3).squeeze(2), ValueError, "squeeze: axis 2 is out of bounds"),
+    (lambda: ops.split(t(4), 0), ValueError, "split: a part has a size above 0"),
+    (lambda: ops.split(t(4), -1), ValueError, "split: a part has a size above 0"),
+    (lambda: ops.split(t(4), [5, -1]), ValueError, "split: a part has a size above 0"),
     # indices
+    (lambda: ops.gather(t(2, 3), 1, I([0, 1])), ValueError, r"gather: index has 1 axes, wanted the 2 of x, as in index\[:, None\]"),
+    (lambda: t(3)["a"], IndexError, "getitem: only integers, slices"),
+    (lambda: t(3)[0.5], IndexError, "getitem: only integers, slices"),
+    (lambda: ops.linear(None, t(2, 3)), TypeError, r"linear: .*given None, float64 \(2, 3\), None"),
+    (lambda: optim.clip_grad_norm_([t(2)], -1.0), ValueError, "clip_grad_norm_: max_norm is a number from 0 on, got -1.0"),
     (lambda: ops.embedding(I([5]), t(5, 2)), IndexError, "embedding: index 5 is out of range, wanted 0 to 4"),
     (lambda: ops.embedding(I([1.0]), t(5, 2)), TypeError, "embedding: indices are integers, got float64"),
     (lambda: ops.embedding(I([1]), t(5, 2), 5), IndexError, "index 5 is out of bounds for axis 0 with size 5"),
@@ -244,3 +263,92 @@ def test_message_has_no_second_traceback():
     with pytest.raises(ValueError) as caught:
         t(2) + t(3)
     assert caught.value.__suppress_context__ and caught.value.__cause__ is None
+
+
+# A sweep: whatever an op, a loss, a layer or an optimiser is given, it answers with its name, or computes.
+
+ABSURD = {
+    "None": None, "text": "x", "nothing": [], "empty": np.empty((0, 3)), "negative": -1, "half": 0.5, "object": object(),
+    "nan": float("nan"), "dict": {}, "tuple": (7, 8), "complex": 1j, "bool": True,
+}  # fmt: skip
+PLAIN = {"float": np.ones((2, 3), np.float32), "integers": np.array([[1, 0, 2], [0, 1, 1]])}
+KINDS = (TypeError, ValueError, IndexError)
+
+
+def inputs_of(op):
+    """How many inputs a call of an op cannot do without."""
+    rule = inspect.unwrap(getattr(op, "rule", op))
+    parameters = inspect.signature(rule).parameters.values()
+    return max(sum(p.default is p.empty and p.kind != p.VAR_POSITIONAL for p in parameters), 1)
+
+
+@pytest.mark.parametrize("name", [*ops.__all__, "l1_loss", "huber_loss", "multi_margin_loss", "kl_div"])
+def test_an_op_answers_with_its_name(name):
+    op = getattr(ops, name, None) or getattr(losses, name)
+    for at, (what, thing) in itertools.product(range(inputs_of(op)), ABSURD.items()):
+        for plain in PLAIN.values():
+            given = [Tensor(plain) for _ in range(inputs_of(op))]
+            given[at] = thing
+            try:
+                with np.errstate(all="ignore"):
+                    op(*given)
+            except Exception as error:
+                known = name in str(error) or "real numbers" in str(error) or what == "dict"
+                assert isinstance(error, KINDS) and known, f"{name}, {what} at {at}: {error!r}"
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adagrad, optim.RMSprop, optim.Adam, optim.AdamW])
+def test_an_optimiser_answers_clearly(kind):
+    for thing in (
+        None,
+        "x",
+        [],
+        -1,
+        0.5,
+        {},
+        (7, 8),
+        [None],
+        [{"param": []}],
+        Tensor(1.0),
+        [Tensor(1.0) * Tensor(1.0, requires_grad=True)],
+    ):
+        with pytest.raises(KINDS, match="optimiser"):
+            kind(thing)
+    for rate in (None, "x", -1.0, float("nan"), [], np.ones(2), 1j):
+        with pytest.raises(ValueError, match=f"{kind.__name__}: lr must be at least 0, got"):
+            kind([t(2)], lr=rate)
+
+
+def test_schedules_and_clipping_answer_clearly():
+    optimizer = optim.SGD([t(2)], lr=0.1)
+    for kind in (optim.StepLR, optim.CosineAnnealingLR, optim.LinearLR):
+        with pytest.raises(TypeError, match=f"{kind.__name__}: wanted an optimiser, got None"):
+            kind(None) if kind is optim.LinearLR else kind(None, 3)
+    for kind, name in (
+        (optim.StepLR, "step_size"),
+        (optim.CosineAnnealingLR, "T_max"),
+        (optim.LinearLR, "total_iters"),
+    ):
+        for count in (0, -1, 1.5, None):
+            with pytest.raises(
+                ValueError, match=f"{kind.__name__}: {name} is a whole number of steps from 1 on"
+            ):
+                kind(optimizer, **{name: count})
+    for given in (None, 3, ["x"], [None], "x"):
+        with pytest.raises(TypeError, match="clip_grad_norm_: wanted Tensors"):
+            optim.clip_grad_norm_(given, 1.0)
+    for norm in (None, -1, "x", float("nan")):
+        with pytest.raises(ValueError, match="clip_grad_norm_: max_norm is a number from 0 on"):
+            optim.clip_grad_norm_([t(2)], norm)
+
+
+@pytest.mark.parametrize("size", [None, "x", -1, 0.5, [], (7, 8), np.ones(2), float("nan")])
+def test_a_layer_answers_with_the_size_it_wants(size):
+    makes = {
+        "Linear": (nn.Linear, 1), "Conv1d": (nn.Conv1d, 2), "Conv2d": (nn.Conv2d, 2), "BatchNorm1d": (nn.BatchNorm1d, 0),
+        "Embedding": (nn.Embedding, 1), "RNN": (nn.RNN, 1), "LSTM": (nn.LSTM, 1), "GRU": (nn.GRU, 1),
+        "MultiheadAttention": (nn.MultiheadAttention, 1),
+    }  # fmt: skip
+    for name, (make, more) in makes.items():
+        with pytest.raises(ValueError, match=rf"{name}: \w+ is a whole number from [01] on, got"):
+            make(size, *[2] * more)

@@ -5,8 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from chainrule import Tensor, functional, ops, stepwise
+import chainrule
+from chainrule import Tensor, functional, nn, ops, stepwise
 from chainrule.checks import assert_same_as_torch, check_grad
+from chainrule.torch import to_torch
 
 rng = np.random.default_rng(0)
 X, W, B = rng.standard_normal((6, 4)), rng.standard_normal((3, 4)), rng.standard_normal(3)
@@ -166,3 +168,119 @@ def test_sample_without_temperature_takes_the_largest():
 def test_sample_refuses(options, message):
     with pytest.raises(ValueError, match=message):
         functional.sample(**{"logits": LOGITS} | options)
+
+
+# Masks of attention, and shapes that would broadcast.
+
+
+@pytest.mark.parametrize("kind", ["bool", "float"])
+def test_a_query_that_may_look_nowhere_gets_zeros_and_finite_gradients_as_in_torch(kind):
+    mask = np.tri(4, dtype=bool)
+    mask[2] = False
+    x = np.random.default_rng(0).normal(size=(2, 4, 8))
+    given = mask if kind == "bool" else np.where(mask, 0.0, -np.inf)
+    mine, yours = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    out = functional.scaled_dot_product_attention(mine, mine, mine, given)
+    wanted = torch.nn.functional.scaled_dot_product_attention(yours, yours, yours, torch.tensor(given))
+    (out * out).sum().backward()
+    (wanted * wanted).sum().backward()
+    assert not out.numpy()[:, 2].any()
+    np.testing.assert_allclose(out.numpy(), wanted.detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(mine.grad.numpy(), yours.grad.numpy(), atol=1e-12)
+
+
+def test_masks_of_multihead_attention_as_torch():
+    mine = nn.MultiheadAttention(8, 2, dtype=np.float64, generator=np.random.default_rng(0))
+    theirs = to_torch(mine, "cpu")
+    x, padding = (
+        np.random.default_rng(1).normal(size=(4, 2, 8)),
+        np.array([[False, False, True, True], [True] * 4]),
+    )
+    added = np.where(padding, -np.inf, 0.0)
+    for key_padding_mask, attn_mask in (
+        (padding, None), (added, None), (padding, np.triu(np.ones((4, 4), bool), 1)),
+        (None, np.zeros((4, 4, 4), bool)), (None, np.random.default_rng(2).normal(size=(4, 4, 4))),
+    ):  # fmt: skip
+        ours, yours = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        masks = {"key_padding_mask": key_padding_mask, "attn_mask": attn_mask}
+        out, _ = mine(ours, ours, ours, need_weights=False, **masks)
+        masks = {name: None if m is None else torch.tensor(m) for name, m in masks.items()}
+        wanted, _ = theirs(yours, yours, yours, need_weights=False, **masks)
+        (out * out).sum().backward()
+        (wanted * wanted).sum().backward()
+        assert np.isfinite(out.numpy()).all() and np.isfinite(ours.grad.numpy()).all()
+        np.testing.assert_allclose(out.numpy(), wanted.detach().numpy(), atol=1e-12)
+        np.testing.assert_allclose(ours.grad.numpy(), yours.grad.numpy(), atol=1e-12)
+    weights = mine(Tensor(x), Tensor(x), Tensor(x), key_padding_mask=padding)[1]
+    assert not weights.numpy()[1].any()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.int8])
+def test_masks_of_integers_are_refused(dtype):
+    x, attention = Tensor(np.ones((4, 2, 8), np.float32)), nn.MultiheadAttention(8, 2)
+    zeros = np.zeros((2, 4), dtype)
+    with pytest.raises(TypeError, match="key_padding_mask: wanted booleans, or floats .*: write mask == 1"):
+        attention(x, x, x, key_padding_mask=zeros)
+    with pytest.raises(TypeError, match="attn_mask: wanted booleans"):
+        attention(x, x, x, attn_mask=np.zeros((4, 4), dtype))
+    with pytest.raises(TypeError, match="attn_mask: wanted booleans"):
+        functional.scaled_dot_product_attention(x, x, x, zeros[:, :2])
+
+
+def test_masks_of_another_shape_are_refused():
+    x, attention = Tensor(np.ones((4, 2, 8), np.float32)), nn.MultiheadAttention(8, 2)
+    with pytest.raises(ValueError, match=r"key_padding_mask: wanted shape \(2, 4\), .*got \(4, 2\)"):
+        attention(x, x, x, key_padding_mask=np.zeros((4, 2), bool))
+    for shape in ((3, 4), (3, 4, 4), (2, 2, 2, 2, 2)):
+        with pytest.raises(
+            ValueError, match=r"attn_mask: shape .* does not broadcast to the scores' \(2, 2, 4, 4\)"
+        ):
+            attention(x, x, x, attn_mask=np.zeros(shape, bool))
+    with pytest.raises(ValueError, match="attn_mask: shape"):
+        functional.scaled_dot_product_attention(x, x, x, np.zeros((3, 3), bool))
+
+
+def test_a_learned_mask_gets_its_gradient():
+    x, bias = Tensor(np.ones((3, 2), np.float32)), Tensor(np.zeros((3, 3), np.float32), requires_grad=True)
+    values = Tensor(np.arange(6.0, dtype=np.float32).reshape(3, 2))
+    functional.scaled_dot_product_attention(x, x, values, bias)[0].sum().backward()
+    assert bias.grad.numpy()[0].tolist() != [0, 0, 0] and not bias.grad.numpy()[1:].any()
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "hinge_loss", "binary_cross_entropy_with_logits"])
+def test_a_teaching_loss_does_not_broadcast(name):
+    with pytest.raises(
+        ValueError, match=rf"{name}: x of shape \(4, 1\) and target of shape \(4,\) must be alike"
+    ):
+        getattr(stepwise, name)(Tensor(np.ones((4, 1))), np.ones(4))
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1, 2, -1], [0, 1, 2, 3], [[0], [1], [2], [0]], [0.0, 1.0, 2.0, 0.0], [0, 1, 2]]
+)
+def test_labels_of_the_teaching_cross_entropy(labels):
+    with pytest.raises(
+        ValueError, match=r"cross_entropy: (label -?\d is out of range|wanted logits \(B, C\) and)"
+    ):
+        stepwise.cross_entropy(Tensor(np.eye(4, 3)), np.array(labels))
+
+
+def test_manual_seed_fixes_dropout():
+    x = Tensor(np.ones(20, np.float32))
+    masks = []
+    for _ in range(2):
+        chainrule.manual_seed(0)
+        masks.append(functional.dropout(x, 0.5).tolist())
+    assert masks[0] == masks[1] == nn_dropout(x) != functional.dropout(x, 0.5).tolist()
+    assert (
+        functional.dropout(x, 0.5, generator=3).tolist()
+        == functional.dropout(x, 0.5, generator=np.int64(3)).tolist()
+    )
+    with pytest.raises(TypeError, match="generator: wanted np.random.default_rng"):
+        functional.dropout(x, 0.5, generator="3")
+
+
+def nn_dropout(x):
+    """What the layer makes of x after the same seed."""
+    chainrule.manual_seed(0)
+    return nn.Dropout(0.5)(x).tolist()

@@ -513,3 +513,26 @@ def test_a_padding_mask_that_does_not_fit_is_refused(x, mask):
     attention = nn.MultiheadAttention(4, 2, batch_first=True)
     with pytest.raises(ValueError):
         attention(*[np.ones(x, np.float32)] * 3, key_padding_mask=np.zeros(mask, bool))
+
+
+def test_float_of_a_float32_module_keeps_gradients_and_double_carries_them_over():
+    layer = nn.Linear(2, 1)
+    loss = layer(Tensor([[1.0, 2.0]])).sum()
+    layer.float()
+    loss.backward()
+    assert layer.float().weight.grad.tolist() == [[1, 2]]
+    assert layer.double().weight.grad.dtype == np.float64 and layer.weight.grad.tolist() == [[1, 2]]
+    layer.requires_grad_(False).requires_grad_(True)
+    assert layer.weight.grad.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("model.npz", r"wanted arrays by name, as np.load\(path\) reads them, got str 'model.npz'"),
+     (None, "got NoneType"),
+     ([1], "got list"), ({"weight": "x", "bias": 1}, "weight holds no numbers"),
+     ({"weight": None, "bias": 1}, "no numbers")],
+)  # fmt: skip
+def test_what_is_no_state_dict(given, message):
+    with pytest.raises(TypeError, match=f"load_state_dict: {message}|load_state_dict: .*{message}"):
+        nn.Linear(2, 1).load_state_dict(given)

@@ -210,3 +210,12 @@ def test_padding_with_nothing_is_a_copy():
     x = np.zeros((2, 3))
     for counts in ((0, 0), (0, -1)):
         assert not np.shares_memory(ops.pad(x, counts).numpy(), x)
+
+
+def test_lists_of_axes_as_torch():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    for name in ("sum", "mean", "var"):
+        mine, yours = getattr(Tensor(x), name)(dim=[0, 2]), getattr(torch.tensor(x), name)(dim=[0, 2])
+        np.testing.assert_allclose(mine.numpy(), yours.numpy())
+    assert Tensor(x[:, :1]).squeeze((0, 1)).shape == torch.tensor(x[:, :1]).squeeze((0, 1)).shape == (2, 4)
+    assert ops.gather(Tensor(x[0]), 1, [[0], [1], [2]]).tolist() == [[0], [5], [10]]

@@ -1,6 +1,7 @@
 """The scalar engine: against PyTorch, against the array engine, and its length."""
 
 import inspect
+import math
 
 import pytest
 import torch
@@ -67,3 +68,14 @@ def test_long_chain():
 def test_it_is_short_and_prints():
     assert len([line for line in inspect.getsource(scalar).splitlines() if line.strip()]) <= 80
     assert repr(Value(2.5)) == "Value(2.5, grad=0)"
+
+
+def test_roots_are_real():
+    with pytest.raises(ValueError, match=r"-1.0 \*\* 0.5 is no real number"):
+        Value(-1.0) ** 0.5
+    root = Value(0.0)
+    (root**0.5).backward()
+    assert root.grad == math.inf  # as PyTorch has it
+    power = Value(0.0)
+    (power**0 + power**1 + power**2).backward()
+    assert power.grad == 1.0

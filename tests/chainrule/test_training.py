@@ -1,5 +1,6 @@
 """fit: history, validation, early stopping, checkpoints that carry on exactly, clear errors."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -8,8 +9,9 @@ import textwrap
 
 import numpy as np
 import pytest
+import torch
 
-from chainrule import data, init, nn, optim, training
+from chainrule import Tensor, data, init, nn, optim, training
 from chainrule.losses import cross_entropy, mse_loss
 from chainrule.training import accuracy, fit
 
@@ -84,7 +86,8 @@ def test_validation_is_in_eval_mode_and_weighs_batches_by_size():
         batch_size=50,
         progress=False,
     )
-    assert not model.training
+    assert model.training and all(module.training for module in model.modules())  # as it was before
+    model.eval()
     wanted = cross_entropy(model(pair[0]), pair[1]).item()
     assert history["val_loss"][0] == pytest.approx(wanted, rel=1e-5)
     assert history["val_accuracy"][0] == pytest.approx(accuracy(model(pair[0]), pair[1]))
@@ -291,4 +294,150 @@ def test_training_mode_is_set_again_after_validation():
         batch_size=40,
         progress=False,
     )
-    assert seen == [True, False, True, False]
+    assert seen == [False, True, False, True, False]  # validation is tried once before the first step
+
+
+# What is wrong is told before the first step, and by name.
+
+
+class Counted:
+    """A loss that counts how often it is asked."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, output, target):
+        self.count += 1
+        return cross_entropy(output, target)
+
+
+X, Y = np.zeros((65, 2), np.float32), np.zeros(65, int)
+
+
+def sevens(output, target):
+    """A metric that does not fit."""
+    raise ValueError("sevens wants seven classes")
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "error", "message"),
+    [
+        ([X, Y], {}, ValueError, r"fit: data gives pairs \(x, y\) .* \(a tuple\); got ndarray"),
+        ((X, Y, Y), {}, ValueError, r"data is a pair \(x, y\), got a tuple of 3"),
+        ((X, Y[:3]), {}, ValueError, r"batches: wanted arrays of one length, got shapes \[\(65, 2\), \(3,\)\]"),
+        (None, {}, TypeError, "data is a pair .* got NoneType"),
+        ("moons", {}, TypeError, "data is a pair .* got str"),
+        (iter([(X, Y)]), {"epochs": 2}, ValueError, "data gave no batches; a generator can be gone through only once"),
+        ((X, Y), {"validation": iter([(X, Y)]), "epochs": 2}, ValueError, "validation gave no batches"),
+        ((X, Y), {"validation": (X, Y[:2])}, ValueError, "one length"),
+        ((X, Y), {"validation": (X[:, :1], Y)}, ValueError, "linear: x of shape"),
+        ((X, Y), {"validation": (X, Y + 9)}, ValueError, "cross_entropy: label 9 is out of range"),
+        ((X, Y), {"validation": (X, Y), "metric": sevens}, ValueError, "sevens wants seven"),
+        ((X, Y), {"metric": accuracy}, ValueError, "metric wants validation data"),
+        ((X, Y), {"validation": (X, Y), "metric": "accuracy"}, ValueError, "metric wants .* function, got 'accuracy'"),
+        ((X, Y), {"checkpoint": "no-such-folder/c.npz"}, FileNotFoundError, "there is no folder no-such-folder"),
+        ((X, Y), {"epochs": -1}, ValueError, "epochs is a whole number from 0 on, got -1"),
+        ((X, Y), {"epochs": 1.5}, ValueError, "epochs is a whole number from 0 on, got 1.5"),
+        ((X, Y), {"epochs": None}, ValueError, "epochs is a whole number"),
+        ((X, Y), {"early_stopping": "yes"}, TypeError, "early_stopping is a patience or an EarlyStopping, got 'yes'"),
+        ((X, Y), {"early_stopping": True}, TypeError, "early_stopping is a patience"),
+        ((X, Y), {"early_stopping": -1}, ValueError, "patience and min_delta are numbers from 0 on"),
+        ((X, Y), {"schedule_each": "step"}, ValueError, "schedule_each is 'epoch' or 'batch'"),
+        ((X, Y), {"batch_size": 0}, ValueError, "at least one example a batch, got 65 by 0"),
+        ((X, Y), {"batch_size": 64, "norm": True}, ValueError, "a last batch of 1 .65 .*: pass .*drop_last=True"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_before_the_first_step(given, options, error, message):
+    loss, options = Counted(), dict(options)
+    norm = nn.BatchNorm1d(2) if options.pop("norm", False) else nn.Identity()
+    model = nn.Sequential(nn.Linear(2, 2), norm)
+    before = model.state_dict()
+    epochs = options.pop("epochs", 1)
+    with pytest.raises(error, match=message):
+        fit(model, given, loss, optim.SGD(model.parameters()), epochs, progress=False, **options)
+    assert loss.count <= ("validation" in options) and model.training
+    assert all(np.array_equal(x, before[name]) for name, x in model.state_dict().items())
+
+
+def test_an_optimizer_of_another_model_trains_nothing():
+    model, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="the optimizer has none of the model's parameters"):
+        fit(model, (X, Y), cross_entropy, optim.SGD(other.parameters()), 1, progress=False)
+
+
+def test_a_loss_that_is_a_number():
+    model = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match="wanted a loss that is a Tensor, got float"):
+        fit(model, (X, Y), lambda output, y: 1.0, optim.SGD(model.parameters()), 1, progress=False)
+
+
+def test_a_metric_without_a_name():
+    model = nn.Linear(2, 2)
+    options = {"validation": (X, Y), "metric": functools.partial(accuracy), "progress": False}
+    history = fit(model, (X, Y), cross_entropy, optim.SGD(model.parameters()), 1, **options)
+    assert history["val_accuracy"] == [1.0] or history["val_accuracy"] == [0.0]
+
+
+@pytest.mark.parametrize("validation", [None, (X, Y)])
+def test_every_module_is_in_the_mode_that_it_was_in(validation):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.Sequential(nn.Dropout()))
+    model[2].eval()
+    modes = [module.training for module in model.modules()]
+    options = {"validation": validation, "progress": False}
+    fit(model, (X, Y), cross_entropy, optim.SGD(model.parameters()), 1, **options)
+    assert [module.training for module in model.modules()] == modes
+    model.eval()
+    with pytest.raises(RuntimeError, match="loss is nan"):
+        fit(model, (X * np.nan, Y), cross_entropy, optim.SGD(model.parameters()), 1, **options)
+    assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "text", "other", "pickle"])
+def test_a_damaged_checkpoint(tmp_path, damage):
+    path = tmp_path / "c.npz"
+    model, pair, optimizer = setup()
+    fit(model, pair, cross_entropy, optimizer, 1, checkpoint=path, progress=False)
+    whole = path.read_bytes()
+    if damage == "other":
+        np.savez(path, weight=np.ones(3))
+    elif damage == "pickle":
+        with open(path, "wb") as file:
+            np.save(file, np.array([{}]), allow_pickle=True)
+    else:
+        path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "text": b"hello"}[damage])
+    with pytest.raises(RuntimeError, match="c.npz is no checkpoint, or damaged: move it away to start anew"):
+        fit(model, pair, cross_entropy, optimizer, 2, checkpoint=path, progress=False)
+
+
+def test_a_validation_loss_that_is_nan_is_never_the_best():
+    stop = optim.EarlyStopping(patience=2)
+    assert [stop(x) for x in (np.nan, 3.0, np.nan, 2.0, np.nan, np.nan)] == [
+        False,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert stop.best == 2.0
+    stop = optim.EarlyStopping(patience=2, mode="max")
+    assert [stop(x) for x in (np.nan, np.nan)] == [False, True] and stop.best is None
+
+
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [((4, 3), np.zeros((4, 1), int)), ((4, 3), np.zeros(3, int)), ((4,), np.zeros(4, int)), ((0, 3), np.zeros(0, int)),
+     ((4, 3), np.zeros(4)), ((4, 3), np.zeros((4, 3), int)), ((4, 0), np.zeros(4, int))],
+)  # fmt: skip
+def test_accuracy_of_what_does_not_fit(output, target):
+    with pytest.raises(
+        ValueError, match=r"accuracy: wanted scores \(B, C\) .*and integer labels \(B,\), got"
+    ):
+        accuracy(Tensor(np.ones(output)), target)
+    with pytest.raises(ValueError, match="accuracy: wanted scores"):
+        accuracy(torch.ones(output), torch.tensor(target))
+
+
+def test_accuracy_of_many_in_float16():
+    scores = Tensor(np.tile(np.array([0, 1], np.float16), (70_000, 1)))
+    assert accuracy(scores, np.ones(70_000, int)) == 1.0

@@ -493,6 +493,15 @@ def _drawn(scheme: Any, shape: Any, *args: Any, dtype: Any = None, generator: Ge
     return scheme(Parameter(np.empty(shape, dtype or get_default_dtype())), *args, generator=generator)
 
 
+def _check_sizes(layer: Module, least: int = 0, **sizes: Any) -> None:
+    """Raise a ValueError unless all sizes that a layer is made with are whole numbers from least on."""
+    for name, size in sizes.items():
+        if not isinstance(size, int | np.integer) or size < least:
+            raise ValueError(
+                f"{type(layer).__name__}: {name} is a whole number from {least} on, got {size!r:.60}"
+            )
+
+
 class Linear(Module):
     """Affine map x @ weight.T + bias.
 
@@ -511,6 +520,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
                  dtype: Any = None, *, generator: Generator | None = None):  # fmt: skip
+        _check_sizes(self, in_features=in_features, out_features=out_features)
         factory = {"device": device, "dtype": dtype, "generator": generator}
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(max(in_features, 1))
@@ -527,6 +537,7 @@ class _Conv(Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
                  padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: bool = True, **factory: Any):  # fmt: skip
+        _check_sizes(self, 1, in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"channels {in_channels}, {out_channels} must be multiples of groups={groups}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
@@ -588,6 +599,7 @@ class BatchNorm1d(Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, *, dtype: Any = None, device: Any = None):  # fmt: skip
+        _check_sizes(self, num_features=num_features)
         check_device(device)
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
         self.track_running_stats = track_running_stats
@@ -664,6 +676,7 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
                  **factory: Any):  # fmt: skip
+        _check_sizes(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         self.weight = _drawn(normal_, (num_embeddings, embedding_dim), **factory)
         if padding_idx is not None:
@@ -686,6 +699,7 @@ class _Recurrent(Module):
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
                  **factory: Any):  # fmt: skip
+        _check_sizes(self, 1, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional, self.generator = bidirectional, factory.get("generator")
@@ -871,6 +885,7 @@ class MultiheadAttention(Module):
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, *,
                  kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
                  **factory: Any):  # fmt: skip
+        _check_sizes(self, 1, embed_dim=embed_dim, num_heads=num_heads)
         if embed_dim % num_heads:
             raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout

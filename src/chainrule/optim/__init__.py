@@ -44,7 +44,7 @@ class Optimizer:
     def __init__(self, params: Parameters, lr: float, weight_decay: float, maximize: bool, **options: Any):
         defaults = {"lr": lr, "weight_decay": weight_decay, "maximize": maximize} | options
         for name, value in defaults.items():
-            if np.min(value) < 0 or (name == "betas" and np.max(value) >= 1):
+            if not _is_number(value) or not np.min(value) >= 0 or (name == "betas" and np.max(value) >= 1):
                 limit = "numbers in [0, 1)" if name == "betas" else "at least 0"
                 raise ValueError(f"{type(self).__name__}: {name} must be {limit}, got {value}")
         given = _checked(params)
@@ -112,7 +112,13 @@ def _checked(params: Parameters) -> list[Any]:
     """The parameters, or groups of them, as a list."""
     if isinstance(params, Tensor):
         raise TypeError("an optimiser wants a list of parameters; write [tensor] for a single one")
+    if not hasattr(params, "__iter__"):
+        raise TypeError(
+            f"an optimiser wants a list of parameters, such as model.parameters(), got {params!r}"
+        )
     given = list(params)
+    if wrong := [g for g in given if isinstance(g, dict) and "params" not in g]:
+        raise ValueError(f"an optimiser's group holds 'params', got one with {list(wrong[0])}")
     everything = [p for g in given for p in (_listed(g["params"]) if isinstance(g, dict) else [g])]
     if not everything:
         raise ValueError("an optimiser got no parameters; a generator that was used before is empty")
@@ -126,6 +132,12 @@ def _checked(params: Parameters) -> list[Any]:
 def _listed(params: Any) -> list[Any]:
     """The parameters of a group, which may be a single one."""
     return [params] if isinstance(params, Tensor) else list(params)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is one number, or a few of them."""
+    values = value if isinstance(value, tuple | list) else [value]
+    return len(values) > 0 and all(isinstance(x, int | float | np.number) for x in values)
 
 
 def _average(state: dict[str, Any], name: str, weight: float, x: Any) -> Any:
@@ -339,6 +351,8 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer: Optimizer):
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(f"{type(self).__name__}: wanted an optimiser, got {optimizer!r}")
         self.optimizer, self.last_epoch = optimizer, -1
         self.base_lrs: list[Any] = [g.setdefault("initial_lr", g["lr"]) for g in optimizer.param_groups]
         self.step()
@@ -366,10 +380,16 @@ class LRScheduler:
         self.last_epoch, self.base_lrs = state_dict["last_epoch"], list(state_dict["base_lrs"])
 
 
+def _check_steps(schedule: str, name: str, count: Any) -> None:
+    if not isinstance(count, int | np.integer) or count < 1:
+        raise ValueError(f"{schedule}: {name} is a whole number of steps from 1 on, got {count!r}")
+
+
 class StepLR(LRScheduler):
     """Learning rate times gamma after every step_size steps."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
+        _check_steps("StepLR", "step_size", step_size)
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer)
 
@@ -385,6 +405,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
+        _check_steps("CosineAnnealingLR", "T_max", T_max)
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer)
 
@@ -404,6 +425,7 @@ class LinearLR(LRScheduler):
                  total_iters: int = 5):  # fmt: skip
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
             raise ValueError(f"start_factor wants (0, 1], end_factor [0, 1]: {start_factor}, {end_factor}")
+        _check_steps("LinearLR", "total_iters", total_iters)
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer)
 
@@ -498,10 +520,17 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float, norm
     Source: Pascanu, Mikolov and Bengio, On the Difficulty of Training Recurrent Neural Networks, 2013,
     algorithm 1; the 1e-6 in the divisor is PyTorch's.
     """
-    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    if not _is_number(max_norm) or not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm_: max_norm is a number from 0 on, got {max_norm}")
+    given: Any = [parameters] if isinstance(parameters, Tensor) else parameters
+    parameters = list(given) if hasattr(given, "__iter__") else [given]
+    if wrong := [p for p in parameters if not isinstance(p, Tensor)]:
+        raise TypeError(f"clip_grad_norm_: wanted Tensors, such as model.parameters(), got {wrong[0]!r}")
     grads = [p.grad._data for p in parameters if p.grad is not None]
     norm = lambda g: (
-        math.sqrt(square_sum(g)) if norm_type == 2 else float(np.linalg.norm(wide(g).ravel(), norm_type))
+        math.sqrt(square_sum(wide(g)))
+        if norm_type == 2
+        else float(np.linalg.norm(wide(g).ravel(), norm_type))
     )
     norms = [norm(g) for g in grads]
     total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
@@ -526,7 +555,7 @@ class EarlyStopping:
         waited: number of calls since then.
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for another mode, or a number below 0.
 
     Source: Prechelt, Early Stopping – But When?, 1998, section 2.2 (the class of criteria UP).
     """
@@ -534,15 +563,18 @@ class EarlyStopping:
     def __init__(self, patience: int = 5, min_delta: float = 0.0, mode: str = "min"):
         if mode not in ("min", "max"):
             raise ValueError(f"mode: wanted 'min' or 'max', got {mode!r}")
+        if not _is_number((patience, min_delta)) or not patience >= 0 or not min_delta >= 0:
+            raise ValueError(f"patience and min_delta are numbers from 0 on, got {patience} and {min_delta}")
         self.patience, self.min_delta, self.mode = patience, min_delta, mode
         self.best: float | None = None
         self.waited = 0
 
     def __call__(self, value: float) -> bool:
-        """Take down a value; True when it is time to stop."""
+        """Take down a value; True when it is time to stop. NaN is never better."""
         sign = 1 if self.mode == "min" else -1
         self.waited += 1
-        if self.best is None or sign * (self.best - value) > self.min_delta:
+        better = self.best is None or sign * (self.best - value) > self.min_delta
+        if better and not math.isnan(value):
             self.best, self.waited = value, 0
         return self.done
 
