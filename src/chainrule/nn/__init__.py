@@ -495,6 +495,7 @@ def _drawn(scheme: Any, shape: Any, *args: Any, dtype: Any = None, generator: Ge
 
 def _check_sizes(layer: Module, least: int = 0, **sizes: Any) -> None:
     """Raise a ValueError unless all sizes that a layer is made with are whole numbers from least on."""
+    least = 0 if "waiting" in vars(layer) else least  # a lazy layer has no size yet
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or size < least:
             raise ValueError(

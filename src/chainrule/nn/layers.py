@@ -112,8 +112,8 @@ class LazyLinear(Linear):
     """`Linear` whose in_features is the size of the last axis of its first input."""
 
     def __init__(self, out_features: int, bias: bool = True, **factory: Any):
-        super().__init__(0, out_features, bias, **_waiting(factory))
         self.waiting = factory
+        super().__init__(0, out_features, bias, **_waiting(factory))
 
     def forward(self, x: Any) -> Tensor:
         """**shape** (..., in_features) to (..., out_features)."""
@@ -126,9 +126,9 @@ class _LazyConv:
 
     def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
                  groups: int = 1, bias: bool = True, **factory: Any):  # fmt: skip
+        self.waiting = (out_channels, kernel_size, stride, padding, dilation, groups, bias), factory
         options = (stride, padding, dilation, groups, bias)
         super().__init__(0, out_channels, kernel_size, *options, **_waiting(factory))  # type: ignore
-        self.waiting = (out_channels, kernel_size, stride, padding, dilation, groups, bias), factory
 
     def forward(self, x: Any) -> Tensor:
         """**shape** (B, in_channels, *size) to (B, out_channels, *size of the result)."""
@@ -149,8 +149,8 @@ class _LazyBatchNorm:
     """Shared by the lazy batch norms."""
 
     def __init__(self, *args: Any, **options: Any):
-        super().__init__(0, *args, **options)  # type: ignore[call-arg]
         self.waiting = args, options
+        super().__init__(0, *args, **options)  # type: ignore[call-arg]
 
     def forward(self, x: Any) -> Tensor:
         """The same **shape**."""
