@@ -37,9 +37,10 @@ def source_of(name: str, src: Path, imports: bool) -> str:
 def _locate(name: str, src: Path) -> tuple[Path, list[str]]:
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
-        file = src.joinpath(*parts[:cut]).with_suffix(".py")
-        if file.is_file():
-            return file, parts[cut:]
+        module = src.joinpath(*parts[:cut])
+        for file in (module.with_suffix(".py"), module / "__init__.py"):
+            if cut > 1 and file.is_file():
+                return file, parts[cut:]
     raise LookupError(f"no module of the package is named in {name}")
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import FLOAT32, total
+from chainrule.dtypes import get_default_dtype
 from chainrule.tensor import Tensor, as_array, wrap
 
 _silenced = ContextVar("no_grad", default=0)  # in how many no_grad() this thread, or this asyncio task, is
@@ -97,10 +98,15 @@ def primitive(rule: Callable[..., Any]) -> Callable[..., Any]:
     return op
 
 
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "input": "x", "other": "y"}  # PyTorch takes them, too
+
+
 def _operand(x: Any) -> Any:
     """An input that is no Tensor, such that it never makes a result wider: numbers become Python's."""
     if isinstance(x, np.generic):
         return x.item()
+    if hasattr(x, "indices") and isinstance(x, tuple):
+        raise TypeError("this is a pair (values, indices), as max(dim) returns: take its .values")
     return as_array(x) if isinstance(x, (list, tuple)) else x
 
 
@@ -114,7 +120,7 @@ def _settle(out: Tensor, op: Any, inputs: Any, arrays: list[Any], options: dict[
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{op.__name__}: a Tensor holds real numbers, this would give dtype {array.dtype}")
     if array.dtype == np.float64 and not _wants_float64(arrays, options):
-        out._data = array.astype(np.float32)
+        out._data = array.astype(get_default_dtype(), copy=False)
     elif array.base is not None:
         owner = _owner(array)
         for i, x in enumerate(arrays):
@@ -137,6 +143,7 @@ def _arranger(rule: Callable[..., Any]) -> tuple[Callable[..., Any], int]:
     variadic = bool(code.co_flags & 0x04)  # the rule has *xs: a list of inputs may stand for them
 
     def arrange(args: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        named = {_NUMPY_NAMES.get(name, name): x for name, x in named.items()} if named else named
         if variadic:
             if not named and {list, tuple}.isdisjoint(map(type, args)):
                 return args, named
@@ -149,12 +156,18 @@ def _arranger(rule: Callable[..., Any]) -> tuple[Callable[..., Any], int]:
         named = dict(zip(options, extra, strict=False)) | named
         known = defaults | named  # a missing input without a default is left to Python's own TypeError
         args = (*args, *(known[name] for name in inputs[len(args) :] if name in known))
-        options_only = {name: x for name, x in named.items() if name not in inputs}
-        if isinstance(dim := options_only.get("dim"), list):
-            options_only["dim"] = tuple(dim)  # PyTorch takes either
-        return args, {name: x._data if isinstance(x, Tensor) else x for name, x in options_only.items()}
+        return args, {name: _option(name, x) for name, x in named.items() if name not in inputs}
 
     return arrange, len(inputs)
+
+
+def _option(name: str, x: Any) -> Any:
+    """An option as a rule takes it: a Tensor as its array, a list of axes as a tuple."""
+    if isinstance(x, Tensor):
+        if x.requires_grad and not _silenced.get():
+            raise TypeError(f"{name} is an option here, which gets no gradient: pass a number, or t.detach()")
+        return x._data
+    return tuple(x) if name == "dim" and type(x) is list else x
 
 
 def _explained(name: str, arrays: list[Any], error: Exception) -> Exception:
@@ -429,3 +442,9 @@ def _owner(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+def __getattr__(name: str) -> Any:
+    """Raise the error for a name that is not here; who looks for PyTorch's Function is told what to write."""
+    hint = ": write a rule and put @primitive above it" if name == "Function" else ""
+    raise AttributeError(f"module 'chainrule.autograd' has no attribute {name!r}{hint}")

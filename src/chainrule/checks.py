@@ -61,7 +61,7 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
     if not free:
         raise ValueError("check_grad: no input has a float dtype, so there is nothing to differentiate")
     out = f(*map(Tensor, arrays))
-    weights = np.ones(out.shape) if out.size == 1 else rng.standard_normal(out.shape)
+    weights = np.ones(out.shape) if out.numel() == 1 else rng.standard_normal(out.shape)
     grads = _analytic(f, weights, arrays)
 
     def compare(where: str, steps: dict[int, np.ndarray]) -> float:

@@ -167,7 +167,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     """
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_ needs at least two axes, got shape {tensor.shape}")
-    rows, columns = len(tensor), tensor.size // max(len(tensor), 1)
+    rows, columns = len(tensor), tensor.numel() // max(len(tensor), 1)
     tall = generator_or_shared(generator).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
     q *= np.sign(np.diag(r))

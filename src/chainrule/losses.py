@@ -26,7 +26,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
 
 def _reduce(name: str, losses: Tensor, reduction: str) -> Tensor:
     """Mean, sum, or all of the losses."""
-    fused._check_reduction(losses, reduction, name=f"{name}: ")
+    fused._check_reduction(losses._data, reduction, name=f"{name}: ")
     return losses if reduction == "none" else getattr(losses, reduction)()
 
 
@@ -121,7 +121,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     if log_target:
         losses = y.exp() * (y - x)
     else:
-        losses = y * ops.log(ops.where(y > 0, y, 1.0)) - y * x  # where y is 0, so is y log(1)
+        losses = y * ops.log(ops.where(y != 0, y, 1.0)) - y * x  # where y is 0, so is y log(1)
     if reduction == "batchmean":
         return _reduce("kl_div", losses, "sum") / max(len(x), 1)
     return _reduce("kl_div", losses, reduction)

@@ -38,6 +38,7 @@ from chainrule.fused import (  # noqa: F401  (ops as well, in a module of their 
     lstm_cell,
     mse_loss,
 )
+from chainrule.indexing import in_two_steps
 from chainrule.windows import (  # noqa: F401
     avg_pool1d,
     avg_pool2d,
@@ -49,7 +50,7 @@ from chainrule.windows import (  # noqa: F401
 
 __all__ = """
     add sub mul div neg pow cast exp log sqrt sin cos abs tanh sigmoid relu leaky_relu gelu softplus
-    maximum minimum where clip max min sum mean var sum_of_squares logsumexp softmax log_softmax
+    maximum minimum where clip amax amin sum mean var sum_of_squares logsumexp softmax log_softmax
     matmul einsum linear reshape transpose permute broadcast_to concatenate cat stack split pad
     unbind getitem setitem gather embedding
 """.split()
@@ -270,53 +271,37 @@ def where(condition, x, y):
 
 
 @primitive
-def clip(x, *, min=None, max=None):
+def clip(x, min=None, max=None):
     """Entries of x moved into [min, max]; None leaves that side open. The bounds themselves have slope 1."""
     out = np.clip(x, min, max)
-    return out, lambda g: g * (out == x)
+    low, high = -np.inf if min is None else min, np.inf if max is None else max
+    by_min = lambda g: g * ((x < low) & (low < high))
+    return out, lambda g: g * (out == x), by_min, lambda g: g * ((x > high) | (low > high))
 
 
 @primitive
-def max(x, *, dim=None, keepdim=False):
-    """Largest entry along dim, or of all.
-
-    Among equals the first gets the gradient along dim, and all share it without dim, as in PyTorch
-    (`torch.max(x, dim)` returns the indices too; here `x.argmax(dim)` does).
-
-    Args:
-        x: any **shape**.
-        dim: one axis, or None for all of them.
-        keepdim: keep the axis, with size 1.
+def amax(x, *, dim=None, keepdim=False):
+    """Largest entry along dim (a number, a tuple, or None for all); equals share the gradient.
 
     Raises:
         ValueError: if there is no entry to choose from.
     """
-    return _extreme(x, np.max, np.argmax, dim, keepdim)
+    return _extreme(x, np.max, dim, keepdim)
 
 
 @primitive
-def min(x, *, dim=None, keepdim=False):
-    """Smallest entry along dim, or of all; equals are treated as in `max`."""
-    return _extreme(x, np.min, np.argmin, dim, keepdim)
+def amin(x, *, dim=None, keepdim=False):
+    """Smallest entry along dim, as `amax`."""
+    return _extreme(x, np.min, dim, keepdim)
 
 
-def _extreme(x, reduce, arg_reduce, dim, keepdim):
-    """Value and VJP of max and min."""
-    if isinstance(dim, tuple):
-        raise TypeError(f"dim is one axis, or None for all of them, got {dim}: go along one after the other")
-    if dim is None or x.ndim == 0:
-        out = reduce(x, dim, keepdims=keepdim)
-        chosen = (x == out) | np.isnan(x)
-        return out, lambda g: chosen * np.asarray(g.item() / chosen.sum(), g.dtype)
-    index = np.expand_dims(arg_reduce(x, dim), dim)
-    out, shape = np.take_along_axis(x, index, dim), x.shape
-
-    def vjp(g):
-        out = np.zeros(shape, g.dtype)
-        np.put_along_axis(out, index, g if keepdim else np.expand_dims(g, dim), dim)
-        return out
-
-    return out if keepdim else out.squeeze(dim), vjp
+def _extreme(x, reduce, dim, keepdim):
+    """Value and VJP of amax and amin."""
+    dim = None if x.ndim == 0 and dim in (0, -1) else dim
+    out = reduce(x, dim, keepdims=True)
+    chosen, shape = (x == out) | np.isnan(x), x.shape
+    vjp = lambda g: _spread(g, shape, dim, keepdim) * chosen / chosen.sum(dim, keepdims=True)
+    return (out if keepdim else out.squeeze(dim)), vjp
 
 
 # --- Sums and means ---------------------------------------------------------------------------------------------
@@ -739,28 +724,34 @@ def _entry(mark, *, row, i, parts):
 
 @primitive
 def getitem(x, *, index):
-    """Entries x[index], for basic and advanced indices; an entry taken twice gets both gradients."""
-    out = x[index]
+    """Entries x[index], in PyTorch's order of axes; an entry taken twice gets both gradients."""
+    first, then = in_two_steps(index)
+    part = x if first is None else x[first]
+    out = part[then]
     if not isinstance(out, np.ndarray):  # a single entry as a view of x, as all slices are
-        out = x[*(index if isinstance(index, tuple) else (index,)), ...]
-    return out, _scatter(x, index)
+        out = part[*(then if isinstance(then, tuple) else (then,)), ...]
+    return out, _scatter(x, then, first)
 
 
 @primitive
 def setitem(x, value, *, index):
     """Copy of x with x[index] replaced by value; what `t[index] = value` records."""
+    first, then = in_two_steps(index)
     out = x.copy()
     if np.asarray(value).dtype.kind not in "fiub":
         raise TypeError(f"a Tensor holds real numbers, got {value!r}")
-    out[index] = value
-    shape = out[index].shape
+    part = out if first is None else out[first]
+    shape = part[then].shape
+    extra = np.ndim(value) - len(shape)  # axes of size 1 in front that the place does not have
+    fits = extra > 0 and value.shape[:extra] == (1,) * extra
+    part[then] = value.reshape(value.shape[extra:]) if fits else value
 
     def vjp_x(g):
         g = g.copy()
-        g[index] = 0
+        (g if first is None else g[first])[then] = 0
         return g
 
-    return out, vjp_x, lambda g: np.broadcast_to(g[index], shape)
+    return out, vjp_x, lambda g: np.broadcast_to((g if first is None else g[first])[then], shape)
 
 
 @primitive
@@ -807,18 +798,19 @@ def embedding(index, weight, *, padding_idx=None):
     return weight[index], None, lambda g: vjp(g[learned])
 
 
-def _scatter(x, index):
-    """VJP of x[index]: each entry of g is added where it was taken from."""
+def _scatter(x, index, first=None):
+    """VJP of x[index], or of x[first][index]: each entry of g is added where it was taken from."""
     shape = x.shape
     parts = index if isinstance(index, tuple) else (index,)
     once = all(i is None or i is Ellipsis or isinstance(i, int | slice) for i in parts)
 
     def vjp(g):
         out = np.zeros(shape, g.dtype)
+        part = out if first is None else out[first]
         if once:  # plain assignment is much faster, and right where no entry is taken twice
-            out[index] = g
+            part[index] = g
         else:
-            np.add.at(out, index, g)
+            np.add.at(part, index, g)
         return out
 
     return vjp

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.dtypes import get_default_dtype
+from chainrule.methods import Methods
+
 
 def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     """Copy of data as an array, typed as PyTorch would type it.
@@ -34,7 +37,7 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     array = np.array(data._data if isinstance(data, Tensor) else data, dtype=dtype)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a Tensor holds real numbers; {type(data).__name__} gave dtype {array.dtype}")
-    return array.astype(np.float32) if array.dtype == np.float64 and not keeps else array
+    return array.astype(get_default_dtype(), copy=False) if array.dtype == np.float64 and not keeps else array
 
 
 def as_plain(data: Any) -> np.ndarray:
@@ -63,8 +66,11 @@ def _without_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     """Operator method that computes an array function and leaves no trace in the graph."""
 
     def method(self: Tensor, *others: Any, **options: Any) -> Tensor:
-        arrays = [x._data if isinstance(x, Tensor) else x for x in others]
-        return wrap(function(self._data, *arrays, **options))
+        arrays = [x._data if isinstance(x, Tensor) else autograd._operand(x) for x in others]
+        out = wrap(function(self._data, *arrays, **options))
+        if out._data.dtype == np.float64 and not autograd._wants_float64([self._data, *arrays], {}):
+            out._data = out._data.astype(get_default_dtype(), copy=False)
+        return out
 
     return method
 
@@ -139,7 +145,7 @@ def _lost(what: str, name: str = "") -> str:
     return f"{what} would lose the gradient of a Tensor: {remedy} pass t.detach() if none is wanted"
 
 
-class Tensor:
+class Tensor(Methods):
     """Array with a memory: its value, and the graph behind it.
 
     Args:
@@ -164,9 +170,12 @@ class Tensor:
     # What it holds.
 
     @property
-    def data(self) -> np.ndarray:
-        """The NumPy array. Assigning it is seen by `backward`, writing into the array itself is not."""
-        return self._data
+    def data(self) -> Tensor:
+        """The same values, sharing memory, outside the graph, as PyTorch has it; the array itself is `numpy()`.
+
+        `backward` sees a change of it in place, and an assignment.
+        """
+        return wrap(self._data)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -234,7 +243,6 @@ class Tensor:
 
     shape = property(lambda self: self._data.shape, doc="Number of entries along each axis.")
     ndim = property(lambda self: self._data.ndim, doc="Number of axes.")
-    size = property(lambda self: self._data.size, doc="Number of entries.")
     dtype = property(lambda self: self._data.dtype, doc="NumPy dtype of the entries.")
 
     def numpy(self) -> np.ndarray:
@@ -243,7 +251,7 @@ class Tensor:
 
     def item(self) -> Any:
         """The only entry as a Python number; ValueError if there is not exactly one."""
-        if self.size != 1:
+        if self._data.size != 1:
             raise ValueError(f"item() wants a tensor with one entry; this one has shape {self.shape}")
         return self._data.item()
 
@@ -278,10 +286,6 @@ class Tensor:
         """A copy that is part of the graph."""
         return self + 0 if self.requires_grad else wrap(self._data.copy())
 
-    def to(self, dtype: Any) -> Tensor:
-        """The same values as another dtype, part of the graph; this tensor itself if it has that dtype."""
-        return self if self.dtype == dtype else ops.cast(self, dtype=dtype)
-
     def float(self) -> Tensor:
         """The same values as float32."""
         return self.to(np.float32)
@@ -307,7 +311,7 @@ class Tensor:
         """
         if not self.requires_grad or self.node is None:
             raise RuntimeError("this needs no gradient: no requires_grad=True behind it, or under no_grad()")
-        if gradient is None and self.size != 1:
+        if gradient is None and self._data.size != 1:
             remedy = "reduce it, as in loss.sum() or loss.mean(), or pass the gradient with respect to it"
             raise RuntimeError(f"backward starts from a scalar, this tensor has shape {self.shape}: {remedy}")
         g = np.ones(self.shape, self.dtype) if gradient is None else _real(gradient, self.dtype)
@@ -385,7 +389,7 @@ class Tensor:
 
     def __repr__(self) -> str:
         body = np.array2string(self._data, precision=4, separator=", ", prefix="Tensor(")
-        notes = [body] if self.size else [body, f"shape={self.shape}"]
+        notes = [body] if self._data.size else [body, f"shape={self.shape}"]
         notes += [] if self.dtype in (np.float32, np.int64, np.bool_) else [f"dtype={self.dtype}"]
         notes += [] if self.node is None else ["requires_grad=True" if self.is_leaf else f"op={self.node.op}"]
         return f"Tensor({', '.join(notes)})"
@@ -412,8 +416,8 @@ class Tensor:
     # Functions as methods.
 
     exp, log, sqrt, sin, cos, tanh = map(_method, ("exp", "log", "sqrt", "sin", "cos", "tanh"))
-    abs, relu, sigmoid, clip, matmul = map(_method, ("abs", "relu", "sigmoid", "clip", "matmul"))
-    sum, mean, var, max, min = map(_method, ("sum", "mean", "var", "max", "min"))
+    abs, relu, sigmoid, matmul = map(_method, ("abs", "relu", "sigmoid", "matmul"))
+    sum, mean = map(_method, ("sum", "mean"))
     softmax, log_softmax, logsumexp = map(_method, ("softmax", "log_softmax", "logsumexp"))
     transpose, broadcast_to, gather, split = map(_method, ("transpose", "broadcast_to", "gather", "split"))
     unbind = _method("unbind")
@@ -425,10 +429,6 @@ class Tensor:
     def permute(self, *dims: Any) -> Tensor:
         """The axes in another order, given as numbers or as one tuple."""
         return ops.permute(self, dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
-
-    def flatten(self, start_dim: int = 0) -> Tensor:
-        """All axes from start_dim on as one."""
-        return self.reshape(*self.shape[:start_dim], -1)
 
     def unsqueeze(self, dim: int) -> Tensor:
         """With a new axis of size 1 at dim."""
@@ -443,9 +443,6 @@ class Tensor:
         return self.reshape([n for axis, n in enumerate(self.shape) if n != 1 or axis not in axes])
 
     T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="The axes in reverse order.")
-
-    argmax = _without_gradient(lambda x, dim=None: x.argmax(dim))  # index of the first of the largest entries
-    argmin = _without_gradient(lambda x, dim=None: x.argmin(dim))
 
     # Changes in place.
 

@@ -59,7 +59,7 @@ def report() -> str:
 
 _TABLE = """
     ops    torch                      add sub mul div neg pow exp log sqrt sin cos abs tanh sigmoid relu maximum
-    ops    torch                      minimum where clip max min sum mean var logsumexp softmax log_softmax matmul
+    ops    torch                      minimum where clip amax amin sum mean var logsumexp softmax log_softmax matmul
     ops    torch                      einsum reshape transpose permute broadcast_to concatenate stack split unbind
     ops    torch                      gather
     ops    torch.nn.functional        leaky_relu gelu softplus linear pad embedding conv1d conv2d max_pool1d
@@ -73,7 +73,10 @@ _TABLE = """
     losses torch.nn.functional        mse_loss l1_loss huber_loss multi_margin_loss cross_entropy kl_div
     losses torch.nn.functional        binary_cross_entropy_with_logits
     losses chainrule.torch            hinge_loss
-    optim  torch.optim                SGD Adagrad RMSprop Adam AdamW
+    optim  torch.optim                SGD Adagrad RMSprop Adadelta Adam AdamW
+    nn     torch.nn                   LogSoftmax ELU SiLU Dropout2d AdaptiveAvgPool2d Unflatten MSELoss L1Loss
+    nn     torch.nn                   SmoothL1Loss HuberLoss CrossEntropyLoss NLLLoss
+    nn     torch.nn                   BCELoss BCEWithLogitsLoss KLDivLoss MultiMarginLoss
     optim  torch.optim.lr_scheduler   StepLR CosineAnnealingLR LinearLR OneCycleLR
     optim  torch.nn.utils             clip_grad_norm_
 """
@@ -165,7 +168,7 @@ def to_torch(model: nn.Module, device: Any = None, dtype: Any = None) -> Any:
     import torch
 
     out = _built(model, {})
-    out.load_state_dict({k: torch.tensor(v) for k, v in model.state_dict().items()}, assign=True)
+    out.load_state_dict({k: torch.tensor(v.numpy()) for k, v in model.state_dict().items()}, assign=True)
     for mine, theirs in zip(model.parameters(), out.parameters(), strict=True):
         theirs.requires_grad_(mine.requires_grad)
     return out.to(_device(device), dtype).train(model.training)
@@ -187,6 +190,10 @@ def _new(module: nn.Module, known: dict[int, Any]) -> Any:
         return Residual(*(x and _built(x, known) for x in (module.module, module.shortcut)))
     if type(module) is nn.Sequential:
         return torch.nn.Sequential(*(_built(layer, known) for layer in module))
+    if isinstance(module, nn.ModuleList):
+        return torch.nn.ModuleList([_built(layer, known) for layer in module])
+    if isinstance(module, nn.ModuleDict):
+        return torch.nn.ModuleDict({name: _built(layer, known) for name, layer in module.items()})
     name = type(module).__name__
     if type(module) is not getattr(nn, name, None):
         raise TypeError(f"to_torch: {name} has no counterpart; give the class a method to_torch()")
@@ -217,6 +224,10 @@ def _ours(module: Any) -> Any:
     name = type(module).__name__
     if name == "Sequential":
         return nn.Sequential(*(_ours(layer) for layer in module))
+    if name == "ModuleList":
+        return nn.ModuleList([_ours(layer) for layer in module])
+    if name == "ModuleDict":
+        return nn.ModuleDict({name: _ours(layer) for name, layer in module.items()})
     if name == "Residual":
         return nn.Residual(*(x and _ours(x) for x in (module.module, module.shortcut)))
     kind = getattr(nn, name, None)

@@ -250,14 +250,14 @@ class Trainer:
 
     def snapshot(self) -> dict[str, Any]:
         """Copies of the parameters and buffers."""
-        return self.model.state_dict()
+        return {name: tensor.numpy().copy() for name, tensor in self.model.state_dict().items()}
 
     def save(self, path: Path) -> None:
         """Write the state to a file: JSON, with the number of an array in place of each array."""
         arrays: list[np.ndarray] = []
 
         def note(array: np.ndarray) -> dict[str, int]:
-            arrays.append(array)
+            arrays.append(np.asarray(array))
             return {"array": len(arrays) - 1}
 
         text = json.dumps(self.state(), default=note)

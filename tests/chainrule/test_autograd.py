@@ -394,8 +394,9 @@ def test_primitive_takes_arguments_as_torch_does():
     assert ops.sum(x, 1, True).shape == ops.sum(x, 1, keepdim=True).shape == (2, 1)
     with pytest.raises(TypeError, match="takes x, dim, keepdim"):
         ops.sum(x, 1, True, 3)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'axis'"):
-        ops.sum(x, axis=1)
+    assert ops.sum(x, axis=1, keepdims=True).tolist() == [[3], [12]], "NumPy's names, as PyTorch takes them"
+    with pytest.raises(TypeError, match="unexpected keyword argument 'axes'"):
+        ops.sum(x, axes=1)
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         ops.add(x)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 import chainrule
-from chainrule import Tensor, functional, nn, ops
+from chainrule import Tensor, functional, nn, ops, stepwise
 from chainrule.checks import assert_same_as_torch, check_grad
 from chainrule.torch import to_torch
 
@@ -17,25 +17,33 @@ LABELS = np.array([0, 3, 2, 1, 1, 0])
 SIGNS = np.where(X > 0.3, 1.0, -1.0)
 
 TWINS = {
-    "linear": (functional.linear, ops.linear, (X, W, B)),
-    "linear without bias": (functional.linear, ops.linear, (X[None], W)),
-    "softmax": (lambda x: functional.softmax(x, 1), lambda x: ops.softmax(x, 1), (X,)),
-    "softmax along 0": (lambda x: functional.softmax(x, 0), lambda x: ops.softmax(x, 0), (X,)),
-    "log_softmax": (lambda x: functional.log_softmax(x, -1), lambda x: ops.log_softmax(x, -1), (X,)),
+    "linear": (stepwise.linear, ops.linear, (X, W, B)),
+    "linear without bias": (stepwise.linear, ops.linear, (X[None], W)),
+    "softmax": (lambda x: stepwise.softmax(x, 1), lambda x: ops.softmax(x, 1), (X,)),
+    "softmax along 0": (lambda x: stepwise.softmax(x, 0), lambda x: ops.softmax(x, 0), (X,)),
+    "log_softmax": (lambda x: stepwise.log_softmax(x, -1), lambda x: ops.log_softmax(x, -1), (X,)),
     "cross_entropy": (
-        lambda x: functional.cross_entropy(x, LABELS), lambda x: ops.cross_entropy(x, LABELS), (X,)
+        lambda x: stepwise.cross_entropy(x, LABELS), lambda x: ops.cross_entropy(x, LABELS), (X,)
     ),
-    "mse_loss": (functional.mse_loss, ops.mse_loss, (X, X[::-1].copy())),
-    "hinge_loss": (lambda x: functional.hinge_loss(x, SIGNS), lambda x: ops.hinge_loss(x, SIGNS), (X,)),
+    "mse_loss": (stepwise.mse_loss, ops.mse_loss, (X, X[::-1].copy())),
+    "hinge_loss": (lambda x: stepwise.hinge_loss(x, SIGNS), lambda x: ops.hinge_loss(x, SIGNS), (X,)),
     "binary_cross_entropy_with_logits": (
-        functional.binary_cross_entropy_with_logits, ops.binary_cross_entropy_with_logits, (X, (X > 0) * 0.8)
+        stepwise.binary_cross_entropy_with_logits, ops.binary_cross_entropy_with_logits, (X, (X > 0) * 0.8)
     ),
     "batch_norm": (
-        functional.batch_norm,
+        lambda x, w, b: stepwise.batch_norm(x, None, None, w, b, training=True),
         lambda x, w, b: ops.batch_norm(x, None, None, w, b, training=True),
         (X, D, D[::-1].copy()),
     ),
-    "layer_norm": (functional.layer_norm, lambda x, w, b: ops.layer_norm(x, 4, w, b), (X, D, D[::-1].copy())),
+    "batch_norm in use": (
+        lambda x, w, b: stepwise.batch_norm(x, Tensor(D), Tensor(D**2), w, b),
+        lambda x, w, b: ops.batch_norm(x, Tensor(D), Tensor(D**2), w, b),
+        (X, D, D[::-1].copy()),
+    ),
+    "layer_norm": (
+        lambda x, w, b: stepwise.layer_norm(x, 4, w, b), lambda x, w, b: ops.layer_norm(x, 4, w, b),
+        (X, D, D[::-1].copy()),
+    ),
 }  # fmt: skip
 
 
@@ -46,7 +54,7 @@ def test_composed_equals_fused(name):
     for f in (composed, fused):
         inputs = [Tensor(a, requires_grad=True) for a in arrays]
         out = f(*inputs)
-        out.backward(np.cos(np.arange(out.size).reshape(out.shape)))
+        out.backward(np.cos(np.arange(out.numel()).reshape(out.shape)))
         results.append([out.numpy(), *(x.grad.numpy() for x in inputs)])
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
@@ -56,6 +64,15 @@ def test_composed_equals_fused(name):
 def test_composed_agrees_with_differences(name):
     composed, _, arrays = TWINS[name]
     check_grad(composed, *arrays)
+
+
+def test_composed_batch_norm_moves_the_statistics_as_the_fused_one():
+    moved = []
+    for f in (stepwise.batch_norm, ops.batch_norm):
+        mean, var = Tensor(D), Tensor(D**2)
+        f(Tensor(X, requires_grad=True), mean, var, training=True)
+        moved.append([mean.numpy(), var.numpy()])
+    np.testing.assert_allclose(*moved, rtol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"mask": "bool"}, {"mask": "float"}])
@@ -86,7 +103,7 @@ def test_one_hot_is_torchs():
     index = np.array([[0, 2], [1, 1]])
     wanted = F.one_hot(torch.tensor(index), 3).numpy()
     np.testing.assert_array_equal(functional.one_hot(index, 3).numpy(), wanted)
-    assert functional.one_hot(Tensor([1]), 2, np.float64).dtype == np.float64
+    assert functional.one_hot(Tensor([1])).tolist() == [[0, 1]] and wanted.dtype == np.int64
 
 
 def test_dropout():
@@ -235,7 +252,7 @@ def test_a_teaching_loss_does_not_broadcast(name):
     with pytest.raises(
         ValueError, match=rf"{name}: x of shape \(4, 1\) and target of shape \(4,\) must be alike"
     ):
-        getattr(functional, name)(Tensor(np.ones((4, 1))), np.ones(4))
+        getattr(stepwise, name)(Tensor(np.ones((4, 1))), np.ones(4))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +262,7 @@ def test_labels_of_the_teaching_cross_entropy(labels):
     with pytest.raises(
         ValueError, match=r"cross_entropy: (label -?\d is out of range|wanted logits \(B, C\) and)"
     ):
-        functional.cross_entropy(Tensor(np.eye(4, 3)), np.array(labels))
+        stepwise.cross_entropy(Tensor(np.eye(4, 3)), np.array(labels))
 
 
 def test_manual_seed_fixes_dropout():

@@ -10,13 +10,13 @@ import chainrule
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(chainrule.__file__).parent
-MODULES = sorted(path.stem for path in SOURCE.glob("*.py"))
+MODULES = sorted(path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py"))
 
 
 def test_every_module_stands_on_one_page_of_the_reference():
     pages = (ROOT / "docs" / "reference" / "api").glob("*.md")
     shown = [name for page in pages for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)]
-    wanted = {"chainrule" if name == "__init__" else f"chainrule.{name}" for name in MODULES}
+    wanted = {f"chainrule/{name}".removesuffix("/__init__").replace("/", ".") for name in MODULES}
     assert set(shown) == wanted and len(shown) == len(wanted)
 
 

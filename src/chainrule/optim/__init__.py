@@ -51,7 +51,7 @@ class Optimizer:
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = collections.defaultdict(dict)
-        self.param_groups = [defaults | group | {"params": list(group["params"])} for group in groups]
+        self.param_groups = [defaults | group | {"params": _listed(group["params"])} for group in groups]
 
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -72,10 +72,13 @@ class Optimizer:
         """Change p in place, given g, what state remembers of the steps before, and the options of the group."""
         raise NotImplementedError("an optimiser defines update(p, g, state, group)")
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set those that there are to 0."""
         for p in self._parameters():
-            p.zero_grad()
+            if set_to_none or p.grad is None:
+                p.zero_grad()
+            else:
+                p.grad.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to carry on later: copies of the state by number of the parameter, and the options."""
@@ -116,7 +119,7 @@ def _checked(params: Parameters) -> list[Any]:
     given = list(params)
     if wrong := [g for g in given if isinstance(g, dict) and "params" not in g]:
         raise ValueError(f"an optimiser's group holds 'params', got one with {list(wrong[0])}")
-    everything = [p for g in given for p in (g["params"] if isinstance(g, dict) else [g])]
+    everything = [p for g in given for p in (_listed(g["params"]) if isinstance(g, dict) else [g])]
     if not everything:
         raise ValueError("an optimiser got no parameters; a generator that was used before is empty")
     if wrong := [p for p in everything if not isinstance(p, Tensor) or not p.is_leaf]:
@@ -124,6 +127,11 @@ def _checked(params: Parameters) -> list[Any]:
     if len({id(p) for p in everything}) < len(everything):
         raise ValueError("a parameter was given to the optimiser twice")
     return given
+
+
+def _listed(params: Any) -> list[Any]:
+    """The parameters of a group, which may be a single one."""
+    return [params] if isinstance(params, Tensor) else list(params)
 
 
 def _is_number(value: Any) -> bool:
@@ -241,6 +249,36 @@ class RMSprop(Optimizer):
         step = g / (np.sqrt(spread) + group["eps"])
         if group["momentum"]:
             step = state["momentum_buffer"] = group["momentum"] * state.get("momentum_buffer", 0) + step
+        p -= group["lr"] * step
+
+
+class Adadelta(Optimizer):
+    """Each entry's step is its gradient times the ratio of two running roots: of its steps, and of its gradients.
+
+    Args:
+        params: see `Optimizer`.
+        lr: the learning rate.
+        rho: how much of the running means is kept from step to step.
+        eps: added to both running means.
+        weight_decay: adds weight_decay * p to the gradient.
+        maximize: climb instead.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Source: Zeiler, ADADELTA: An Adaptive Learning Rate Method, 2012, algorithm 1.
+    """
+
+    def __init__(self, params: Parameters, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6,
+                 weight_decay: float = 0, *, maximize: bool = False):  # fmt: skip
+        super().__init__(params, lr, weight_decay, maximize, rho=rho, eps=eps)
+
+    def update(self, p, g, state, group):
+        """Change p in place, given g."""
+        steps = state.get("acc_delta", 0)
+        spread = _average(state, "square_avg", group["rho"], g * g)
+        step = np.sqrt(steps + group["eps"]) / np.sqrt(spread + group["eps"]) * g
+        _average(state, "acc_delta", group["rho"], step * step)
         p -= group["lr"] * step
 
 
@@ -544,3 +582,6 @@ class EarlyStopping:
     def done(self) -> bool:
         """Whether it is time to stop."""
         return self.waited >= max(self.patience, 1)
+
+
+from chainrule.optim import lr_scheduler  # noqa: E402, F401  (last: it needs the schedules above)

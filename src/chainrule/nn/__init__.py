@@ -9,15 +9,16 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from chainrule import ops
 from chainrule.autograd import note_change
+from chainrule.dtypes import check_device, get_default_dtype, wanted_dtype
 from chainrule.functional import attention_weights, check_mask, dropout
-from chainrule.init import Generator, generator_or_shared, normal_, uniform_, xavier_uniform_
+from chainrule.init import Generator, normal_, uniform_, xavier_uniform_
 from chainrule.tensor import Tensor, as_plain, wrap
 
 
@@ -26,7 +27,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, *, dtype: Any = None, requires_grad: bool = True):
+    def __init__(self, data: Any, requires_grad: bool = True, *, dtype: Any = None):
         super().__init__(data, dtype=dtype, requires_grad=requires_grad)
 
 
@@ -40,13 +41,14 @@ class Module:
     """What all layers and models share.
 
     A module defines `forward`. Parameters, buffers and modules are what it holds as attributes, in the order in
-    which they were assigned; a list of modules counts too.
+    which they were assigned. A list of modules does not count: `ModuleList` does.
 
     Attributes:
         training: whether it behaves as in training (dropout, batch norm); see `train` and `eval`.
     """
 
     training = True
+    unsaved: set[str] = set()  # names of buffers that are not saved
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes."""
@@ -63,8 +65,10 @@ class Module:
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
-            elif isinstance(value, list | tuple):
-                yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
+
+    def children(self) -> Iterator[Module]:
+        """Modules directly inside this one."""
+        return (child for _, child in self.named_children())
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all inside it, at any depth, with their full names."""
@@ -82,20 +86,56 @@ class Module:
                 if isinstance(value, kind):
                     yield (f"{prefix}.{name}" if prefix else name), value
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Parameters at any depth with their full names; one that stands in two places comes once."""
-        first = {id(p): name for name, p in reversed([*self._named(Parameter)])}
-        return ((name, p) for name, p in self._named(Parameter) if name == first[id(p)])
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Hold a module under that name."""
+        setattr(self, name, module)
 
-    def parameters(self) -> Iterator[Tensor]:
-        """Parameters at any depth, each once: what an optimiser wants."""
-        return (parameter for _, parameter in self.named_parameters())
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Hold a parameter under that name."""
+        setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Hold a Tensor under that name, which is saved (if persistent) but not learned; it shares memory."""
+        buffer = tensor
+        if tensor is not None:
+            buffer = Buffer(0)
+            buffer._data = tensor._data
+        setattr(self, name, buffer)
+        if not persistent:
+            self.unsaved = {*self.unsaved, name}
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Parameters at any depth with their full names; one that stands in two places comes once."""
+        mine = [(name, p) for name, p in self._named(Parameter) if recurse or "." not in name]
+        first = {id(p): name for name, p in reversed(mine)}
+        start = f"{prefix}." if prefix else ""
+        return ((start + name, p) for name, p in mine if name == first[id(p)])
+
+    def parameters(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Parameters at any depth (or of this module alone), each once: what an optimiser wants."""
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    @property
+    def _parameters(self) -> dict[str, Tensor]:
+        """Parameters of this module alone, by name: programs look them up under PyTorch's private name."""
+        return dict(self.named_parameters(recurse=False))
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Buffers at any depth with their full names."""
         return self._named(Buffer)
 
+    def buffers(self) -> Iterator[Tensor]:
+        """Buffers at any depth."""
+        return (buffer for _, buffer in self.named_buffers())
+
     # What can be set.
+
+    def apply(self, fn: Callable[[Module], Any]) -> Module:
+        """This module, after fn was called with all inside it, and with itself last."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
 
     def train(self, mode: bool = True) -> Module:
         """This module, with it and all inside it set to training (or, with False, to use)."""
@@ -109,23 +149,39 @@ class Module:
 
     def requires_grad_(self, requires_grad: bool = True) -> Module:
         """This module, with all its parameters frozen (False) or free."""
-        for parameter in self.parameters():
-            parameter.requires_grad = requires_grad
+        for p in self.parameters():
+            p.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
-        for parameter in self.parameters():
-            parameter.zero_grad()
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set those that there are to 0."""
+        for p in self.parameters():
+            if set_to_none or p.grad is None:
+                p.zero_grad()
+            else:
+                p.grad.zero_()
 
-    def to(self, dtype: Any) -> Module:
-        """This module, with parameters and buffers as another float dtype; an optimiser is made after this."""
-        for _, tensor in self._named(Parameter | Buffer):
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Module:
+        """This module, with parameters and buffers as another float dtype; an optimiser is made after this.
+
+        Args:
+            *args: a float dtype, a device (the CPU), or both.
+            dtype: given by name.
+            device: given by name.
+            non_blocking: without meaning on the CPU.
+
+        Raises:
+            RuntimeError: for another device.
+            TypeError: if the dtype is no float dtype.
+        """
+        dtype = wanted_dtype(args, dtype, device)
+        if dtype is not None and dtype.kind != "f":
+            raise TypeError(f"a module is of a float dtype, not of {dtype}")
+        for _, tensor in self._named(Parameter | Buffer) if dtype else ():
             if tensor.dtype.kind == "f" and tensor.dtype != dtype:
-                wanted, grad = tensor.requires_grad, tensor.grad
-                tensor._data, tensor.node, tensor._frozen = tensor._data.astype(dtype), None, None
-                tensor.requires_grad = wanted
-                if wanted and grad is not None:
+                grad = tensor.grad
+                tensor._replace(tensor._data.astype(dtype))
+                if tensor.requires_grad and grad is not None:
                     tensor.grad = grad.to(dtype)
         return self
 
@@ -137,9 +193,19 @@ class Module:
         """This module in float64."""
         return self.to(np.float64)
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers by name, as NumPy arrays: `np.savez(path, **model.state_dict())`."""
-        return {name: tensor.numpy().copy() for name, tensor in self._named(Parameter | Buffer)}
+    def cpu(self) -> Module:
+        """This module."""
+        return self
+
+    def cuda(self, device: Any = "cuda") -> Module:
+        """Refused: there is the CPU only."""
+        return self.to("cuda" if isinstance(device, int) else device)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All parameters and buffers by name, sharing memory with them; `copy.deepcopy` keeps today's values."""
+        unsaved = {f"{at}.{name}" if at else name for at, m in self.named_modules() for name in m.unsaved}
+        named = self._named(Parameter | Buffer)
+        return {name: tensor.detach() for name, tensor in named if name not in unsaved}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
         """Write saved values into parameters and buffers, in place.
@@ -155,17 +221,24 @@ class Module:
         if not hasattr(state_dict, "keys"):
             wanted = "wanted arrays by name, as np.load(path) reads them"
             raise TypeError(f"load_state_dict: {wanted}, got {type(state_dict).__name__} {state_dict!r:.60}")
-        mine = dict(self._named(Parameter | Buffer))
+        saved_here = self.state_dict()
+        mine = {name: tensor for name, tensor in self._named(Parameter | Buffer) if name in saved_here}
         faults = [f"missing: {name}" for name in mine if strict and name not in state_dict]
         faults += [f"unknown: {name}" for name in state_dict if strict and name not in mine]
         both = {name: as_plain(state_dict[name]) for name in mine if name in state_dict}
         if wrong := [name for name, x in both.items() if x.dtype.kind not in "fiub"]:
             raise TypeError(f"load_state_dict: {wrong[0]} holds no numbers, got dtype {both[wrong[0]].dtype}")
-        other = [(name, x.shape, mine[name].shape) for name, x in both.items() if x.shape != mine[name].shape]
+        lazy = {
+            name for name, tensor in mine.items() if tensor.numel() == 0
+        }  # takes the shape of what is loaded
+        wrong = [name for name, x in both.items() if x.shape != mine[name].shape and name not in lazy]
+        other = [(name, both[name].shape, mine[name].shape) for name in wrong]
         faults += [f"{name}: saved with shape {saved}, here {here}" for name, saved, here in other]
         if faults:
             raise RuntimeError(f"load_state_dict: does not fit {type(self).__name__}: {'; '.join(faults)}")
         for name, x in both.items():
+            if name in lazy:
+                mine[name]._replace(np.empty(x.shape, mine[name].dtype))
             mine[name].numpy()[...] = x
             note_change(mine[name].numpy())
 
@@ -186,7 +259,7 @@ class Module:
 
     def __repr__(self) -> str:
         """The tree of modules, each with its number of parameters."""
-        count = sum(p.size for p in self.parameters())
+        count = sum(p.numel() for p in self.parameters())
         head, note = f"{type(self).__name__}({self.extra_repr()}", f"  # {count:,}" if count else ""
         lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         return "\n  ".join([head + note, *lines]) + "\n)" if lines else f"{head}){note}"
@@ -195,15 +268,24 @@ class Module:
 class Sequential(Module):
     """Layers one after another.
 
+    Args:
+        *layers: modules, or one dict of modules by name.
+
     Raises:
         TypeError: if something given is no Module.
     """
 
-    def __init__(self, *layers: Module):
-        for i, layer in enumerate(layers):
+    def __init__(self, *layers: Any):
+        named = layers[0] if len(layers) == 1 and isinstance(layers[0], dict) else dict(enumerate(layers))
+        for name, layer in named.items():
             if not isinstance(layer, Module):
-                raise TypeError(f"Sequential wants modules; argument {i} is {type(layer).__name__}")
-            setattr(self, str(i), layer)
+                raise TypeError(f"Sequential wants modules; argument {name} is {type(layer).__name__}")
+            setattr(self, str(name), layer)
+
+    def append(self, module: Module) -> Sequential:
+        """This model, with one more layer at the end."""
+        setattr(self, str(len(self)), module)
+        return self
 
     def forward(self, x: Any) -> Any:
         """What the last layer gives."""
@@ -248,10 +330,12 @@ class _Op(Module):
 
     op: str
     names: tuple[str, ...] = ()
+    inplace = False  # whether the result takes the place of the input
 
     def forward(self, x: Any) -> Tensor:
         """What the op gives."""
-        return getattr(ops, self.op)(x, **{name: getattr(self, name) for name in self.names})
+        out = getattr(ops, self.op)(x, **{name: getattr(self, name) for name in self.names})
+        return x._become(out) if self.inplace else out
 
 
 class Identity(Module):
@@ -267,14 +351,17 @@ class ReLU(_Op):
 
     op = "relu"
 
+    def __init__(self, inplace: bool = False):
+        self.inplace = inplace
+
 
 class LeakyReLU(_Op):
     """Rectifier with the slope negative_slope below 0; see `chainrule.ops.leaky_relu`."""
 
     op, names = "leaky_relu", ("negative_slope",)
 
-    def __init__(self, negative_slope: float = 0.01):
-        self.negative_slope = negative_slope
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+        self.negative_slope, self.inplace = negative_slope, inplace
 
 
 class GELU(_Op):
@@ -312,8 +399,12 @@ class Softmax(_Op):
 
     op, names = "softmax", ("dim",)
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int | None = None):
         self.dim = dim
+
+    def forward(self, x: Any) -> Tensor:
+        """Probabilities along dim; see `chainrule.functional.softmax` for what None means."""
+        return getattr(functional, self.op)(x, self.dim)
 
 
 class Flatten(Module):
@@ -339,14 +430,16 @@ class Dropout(Module):
     scaled in training rather than in use.
     """
 
-    def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
+    drop = staticmethod(dropout)
+
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: Generator | None = None):
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p is a probability in [0, 1], got {p}")
-        self.p, self.generator = p, generator
+        self.p, self.inplace, self.generator = p, inplace, generator
 
     def forward(self, x: Any) -> Any:
         """Input x with some entries dropped in training."""
-        return dropout(x, self.p, self.training, generator_or_shared(self.generator))
+        return self.drop(x, self.p, self.training, self.inplace, generator=self.generator)
 
 
 class MaxPool1d(_Op):
@@ -391,13 +484,18 @@ class AvgPool2d(AvgPool1d):
 # --- Layers with parameters -------------------------------------------------------------------------------------
 
 
-def _drawn(scheme: Any, shape: Any, *args: Any, dtype: Any = None, generator: Generator | None = None) -> Any:
+def _drawn(scheme: Any, shape: Any, *args: Any, dtype: Any = None, generator: Generator | None = None,
+           device: Any = None, **unknown: Any) -> Any:  # fmt: skip
     """Parameter with starting values from a function of `chainrule.init`."""
-    return scheme(Parameter(np.empty(shape, dtype or np.float32)), *args, generator=generator)
+    if unknown:
+        raise TypeError(f"a layer of chainrule has no argument {', '.join(unknown)}: leave it out")
+    check_device(device)
+    return scheme(Parameter(np.empty(shape, dtype or get_default_dtype())), *args, generator=generator)
 
 
 def _check_sizes(layer: Module, least: int = 0, **sizes: Any) -> None:
     """Raise a ValueError unless all sizes that a layer is made with are whole numbers from least on."""
+    least = 0 if "waiting" in vars(layer) else least  # a lazy layer has no size yet
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or size < least:
             raise ValueError(
@@ -412,15 +510,19 @@ class Linear(Module):
         in_features: size of the last axis of the input.
         out_features: size of the last axis of the output.
         bias: whether there is one.
-        **factory: dtype and generator of the parameters, which start uniform in ±1 / sqrt(in_features).
+        device: the CPU.
+        dtype: of the parameters, which start uniform in ±1 / sqrt(in_features).
+        generator: source of their starting values.
 
     Attributes:
         weight: **shape** (out_features, in_features).
         bias: **shape** (out_features,), or None.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, **factory: Any):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
+                 dtype: Any = None, *, generator: Generator | None = None):  # fmt: skip
         _check_sizes(self, in_features=in_features, out_features=out_features)
+        factory = {"device": device, "dtype": dtype, "generator": generator}
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(max(in_features, 1))
         self.weight = _drawn(uniform_, (out_features, in_features), -bound, bound, **factory)
@@ -442,7 +544,7 @@ class _Conv(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
         size = (out_channels, in_channels // groups, *np.broadcast_to(kernel_size, self.axes).tolist())  # type: ignore
-        bound = 1 / math.sqrt(math.prod(size[1:]))
+        bound = 1 / math.sqrt(max(math.prod(size[1:]), 1))
         self.weight = _drawn(uniform_, size, -bound, bound, **factory)
         self.bias = _drawn(uniform_, out_channels, -bound, bound, **factory) if bias else None
 
@@ -484,6 +586,7 @@ class BatchNorm1d(Module):
         affine: whether there are a weight and a bias.
         track_running_stats: whether there are running statistics; without them the batch's own are always used.
         dtype: of parameters and buffers.
+        device: the CPU.
 
     Attributes:
         weight: **shape** (num_features,), at first 1; None unless affine.
@@ -496,11 +599,12 @@ class BatchNorm1d(Module):
     axes: tuple[int, ...] = (2, 3)
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, *, dtype: Any = None):  # fmt: skip
+                 track_running_stats: bool = True, *, dtype: Any = None, device: Any = None):  # fmt: skip
         _check_sizes(self, num_features=num_features)
+        check_device(device)
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
         self.track_running_stats = track_running_stats
-        zeros, ones = (f(num_features, dtype or np.float32) for f in (np.zeros, np.ones))
+        zeros, ones = (f(num_features, dtype or get_default_dtype()) for f in (np.zeros, np.ones))
         self.weight, self.bias = [Parameter(x) if affine else None for x in (ones, zeros)]
         tracked = [Buffer(x) if track_running_stats else None for x in (zeros, ones, 0)]
         self.running_mean, self.running_var, self.num_batches_tracked = tracked
@@ -533,6 +637,7 @@ class LayerNorm(Module):
         elementwise_affine: whether there is a weight.
         bias: whether there is a bias as well.
         dtype: of the parameters.
+        device: the CPU.
 
     Attributes:
         weight: **shape** normalized_shape, at first 1, or None.
@@ -540,10 +645,11 @@ class LayerNorm(Module):
     """
 
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
-                 bias: bool = True, *, dtype: Any = None):  # fmt: skip
+                 bias: bool = True, *, dtype: Any = None, device: Any = None):  # fmt: skip
+        check_device(device)
         self.normalized_shape = tuple(np.ravel(normalized_shape).tolist())
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        dtype = dtype or np.float32
+        dtype = dtype or get_default_dtype()
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
@@ -607,6 +713,11 @@ class _Recurrent(Module):
             for name, shape in shapes.items():
                 setattr(self, f"{name}_l{layer}{way}", _drawn(uniform_, shape, -bound, bound, **factory))
 
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        """Names of all weights and biases, as PyTorch calls the list."""
+        return list(self._parameters)
+
     def weights(self, layer: int, way: str) -> list[Any]:
         """Both weights and both biases, or None for these, of one layer in one direction."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -660,7 +771,7 @@ class _Recurrent(Module):
             raise ValueError(f"{type(self).__name__}: wanted a state of shapes {shapes}, got {got}")
         starts, ends = zip(*given, strict=True), list[Any]()
         for layer in range(self.num_layers):
-            x = dropout(x, self.dropout, layer > 0 and self.training, generator_or_shared(self.generator))
+            x = dropout(x, self.dropout, layer > 0 and self.training, generator=self.generator)
             outputs, last = zip(*(self.run(x, next(starts), layer, way) for way in self.ways), strict=True)
             x = ops.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
             ends += last
@@ -824,10 +935,11 @@ class MultiheadAttention(Module):
             heads.append(z.reshape(*z.shape[:-1], self.num_heads, -1).transpose(-3, -2))
         q, k, v = heads
         scores = ops.matmul(q * (1 / math.sqrt(q.shape[-1])), k.transpose(-2, -1))
-        for mask in self._masks(scores.shape, key_padding_mask, attn_mask, is_causal):
+        masks = self._masks(scores.shape, key_padding_mask, attn_mask, is_causal)
+        for mask in masks:
             scores = scores + mask.to(q.dtype)
-        weights = attention_weights(scores)
-        weights = dropout(weights, self.dropout, self.training, generator_or_shared(self.generator))
+        weights = attention_weights(scores) if masks else ops.softmax(scores, -1)
+        weights = dropout(weights, self.dropout, self.training, generator=self.generator)
         out = ops.matmul(weights, v).transpose(-3, -2)
         out = self.out_proj(out.reshape(*out.shape[:-2], self.embed_dim))
         shown = weights.mean(dim=-3) if average_attn_weights else weights
@@ -853,3 +965,17 @@ class MultiheadAttention(Module):
 
 
 MultiHeadAttention = MultiheadAttention
+
+# What stands in modules of its own, as in PyTorch.
+
+from chainrule.nn import functional, init, parameter, utils  # noqa: E402, F401
+from chainrule.nn.containers import ModuleDict, ModuleList, ParameterList  # noqa: E402, F401
+from chainrule.nn.layers import *  # noqa: E402, F403
+from chainrule.nn.losses import *  # noqa: E402, F403
+
+
+def __getattr__(name: str) -> Any:
+    """Raise the error for a name that is PyTorch's alone, which says what to write."""
+    from chainrule.elsewhere import refuse
+
+    refuse(name, "chainrule.nn")
