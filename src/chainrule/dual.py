@@ -155,10 +155,11 @@ def _matmul(x: Any, y: Any) -> Any:
 
 
 def _shaped(value: Any, tangent: Any) -> Dual:
-    """Dual whose tangent has the shape of its value, which the other summand may have stretched."""
+    """Dual whose tangent is stretched to the shape of its value; that of a number may hold several directions."""
     if np.shape(tangent) != np.shape(value):
         nested = isinstance(value, Dual) or isinstance(tangent, Dual)
-        tangent = tangent + 0 * value if nested else np.broadcast_to(tangent, np.shape(value))
+        shape = np.broadcast_shapes(np.shape(tangent), np.shape(value))
+        tangent = tangent + 0 * value if nested else np.broadcast_to(tangent, shape)
     return Dual(value, tangent)
 
 

@@ -150,3 +150,10 @@ def test_what_is_no_function_of_numbers():
     with pytest.raises(TypeError, match="write exp"):
         jvp(lambda x: x ** np.ones(2), np.ones(2), np.ones(2))
     assert gradient(lambda x: dual.sum(x * x), [1.0, 2.0]).tolist() == [2, 4]
+
+
+def test_a_number_carries_several_directions_at_once():
+    x, w, b = map(dual.Dual, (3.0, 2.0, 1.0), np.eye(3))
+    out = (w * x + b) / (x * x + 1)
+    assert np.allclose(out.tangent, [2 / 10 - 7 * 6 / 100, 3 / 10, 1 / 10])
+    assert np.allclose((b - w + 4.0).tangent, [0, -1, 1])
