@@ -22,9 +22,9 @@ def plain(index: Any) -> Any:
 
 
 def in_two_steps(index: Any) -> tuple[Any, Any]:
-    """Indices `first` and `then` such that x[first][then] is what PyTorch calls x[index]; x[first] is a view.
+    """Indices `first` and `then` such that `x[first][then]` is what PyTorch calls `x[index]`; `x[first]` is a view.
 
-    `first` is None where NumPy and PyTorch agree, so that x[then] is enough.
+    `first` is None where NumPy and PyTorch agree, so that `x[then]` is enough.
     """
     index = plain(index)
     if not isinstance(index, tuple):
