@@ -6,14 +6,18 @@ Call it after make site: .venv/bin/python tools/picture.py [path of Chromium].
 import functools
 import http.server
 import io
+import json
 import sys
 import threading
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import sync_playwright
 
 PAGE, FIRST, WIDTH, HEIGHT = "networks/four-ways/", ".book-fold", 1570, 1089  # what is shown
 SIZE, COLOURS = (1240, 860), 128
+# The chapters that the menu shows: a test compares them with the course, so that the picture is made anew in time.
+MENU = "[...document.querySelectorAll('.md-sidebar--primary .md-nav__link')].map(link => link.innerText.trim())"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -32,6 +36,9 @@ with sync_playwright() as play:
     page.goto(f"http://127.0.0.1:{server.server_port}/{PAGE}")
     page.evaluate(f"scrollTo(0, document.querySelector('{FIRST}').getBoundingClientRect().top - 75)")
     page.wait_for_timeout(1500)  # figures come when they are near
+    chapters = [name for name in page.evaluate(MENU) if name[:1].isdigit()]
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
     browser.close()
-shot.quantize(COLOURS, Image.Quantize.FASTOCTREE).save("docs/assets/page.png", optimize=True)
+about = PngInfo()
+about.add_text("chapters", json.dumps(chapters))
+shot.quantize(COLOURS, Image.Quantize.FASTOCTREE).save("docs/assets/page.png", optimize=True, pnginfo=about)

@@ -142,8 +142,9 @@ class _Splice(Preprocessor):
         for block, slot, shown in reversed(list(zip(chapter.blocks, data["blocks"], below, strict=True))):
             self._splice(lines, chapter, block, slot, shown)
         if tally.MARK in lines:
-            at = lines.index(tally.MARK)
-            lines[at : at + 1] = ["", self.md.htmlStash.store(str(html.tally(tally.of(self.docs)))), ""]
+            self._put(lines, tally.MARK, html.tally(tally.of(self.docs)))
+        if reader.WHEEL in lines:
+            self._put(lines, reader.WHEEL, html.wheel(reader.wheel(self.root)))
         self._header(lines, chapter, data)
         if self.page.as_posix().startswith(links.API):
             self._overview(lines)
@@ -203,6 +204,11 @@ class _Splice(Preprocessor):
             rows.append(f'- <span class="book-choice">{choice.text}</span> {said}')
         rows += ["", stash("</details></div>")]
         lines[asked.line - 1 : asked.end] = ["", *(asked.indent + row if row else "" for row in rows), ""]
+
+    def _put(self, lines: list[str], mark: str, text: str) -> None:
+        """Put what the build knows in the place of its mark."""
+        at = lines.index(mark)
+        lines[at : at + 1] = ["", self.md.htmlStash.store(str(text)), ""]
 
     def _insert(self, lines: list[str], at: int, indent: str, text: str) -> None:
         lines[at:at] = ["", indent + self.md.htmlStash.store(str(text)), ""]

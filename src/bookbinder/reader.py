@@ -10,6 +10,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from bookbinder import exercises
 from bookbinder.chapter import Chapter
 
+WHEEL = "<!-- the link to chainrule's wheel, written by the build -->"
+
 
 def chains(chapter: Chapter) -> list[list[int]]:
     """For each block the numbers of the program that it is copied as: what it goes on with, or its exercise's set-up.
@@ -42,6 +44,11 @@ def _version() -> str:
     return version("chainrule")  # reads a file each time
 
 
+def wheel(root: str) -> str:
+    """Relative address of chainrule's wheel, which the build puts into the site."""
+    return f"{root}dist/chainrule-{_version()}-py3-none-any.whl"
+
+
 def attributes(chapter: Chapter, root: str) -> str:
     """The same as attributes of an element of the page.
 
@@ -51,9 +58,8 @@ def attributes(chapter: Chapter, root: str) -> str:
     """
     if not chapter.blocks:
         return ""
-    wheel = f"{root}dist/chainrule-{_version()}-py3-none-any.whl"
     chain = html.escape(json.dumps(chains(chapter), separators=(",", ":")))
-    return f' data-chains="{chain}" data-wheel="{html.escape(wheel)}"'
+    return f' data-chains="{chain}" data-wheel="{html.escape(wheel(root))}"'
 
 
 def bundle(site: Path) -> None:

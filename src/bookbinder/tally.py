@@ -22,16 +22,16 @@ def of(docs: Path) -> list[tuple[str, str]]:
     blocks = len(kinds) - kinds.count("skip") - kinds.count("skipif")
     drills = [drill for page in read for drill in exercises.groups(page) if not drill.in_words]
     roles = [role.split()[0] for drill in drills for role in drill.parts]
-    right, wrong = roles.count("solution") + roles.count("right"), roles.count("wrong")
+    right, wrong = roles.count("right"), roles.count("wrong")
     rows = max((_compared(page) for page in read), default=0)
     found = [
         (f"{len(ready)} of {len(book.entries)}", f"chapters are ready, about {hours} hours of reading"),
         (f"{blocks:,}", "blocks of Python ran when this site was built"),
         (
             f"{len(drills)}",
-            f"exercises whose checks accept {right} right answers and explain {wrong} wrong ones",
+            f"exercises whose checks accept {right} right answers besides the solutions and explain {wrong} wrong ones",
         ),
-        (f"{rows}", "operations, layers, losses and optimisers compared with PyTorch"),
+        (f"{rows}", "parts of the engine, from operations to optimisers, compared with PyTorch"),
     ]
     return [(number, what) for number, what in found if number[0] != "0"]
 

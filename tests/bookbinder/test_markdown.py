@@ -7,7 +7,7 @@ from html import unescape
 import markdown
 import pytest
 
-from bookbinder import cache, course, runner
+from bookbinder import cache, course, reader, runner
 from bookbinder.chapter import load
 from bookbinder.markdown import html, makeExtension, prune, publish
 from bookbinder.page import PageError, set_page
@@ -93,6 +93,14 @@ def convert(tmp_path, monkeypatch):
 
     yield run
     set_page(None)
+
+
+def test_the_wheel_is_linked_where_its_mark_stands(convert):
+    page = convert(page=PAGE + f"\nBefore.\n\n{reader.WHEEL}\n\nAfter.\n")
+    name = reader.wheel("").removeprefix("dist/")
+    link = f'<a class="md-button" href="../../dist/{name}" download>Download {name}</a>'
+    assert page.index("Before.") < page.index(link) < page.index("After.")
+    assert reader.WHEEL not in page
 
 
 def test_text_is_escaped_and_stands_below_its_block(convert):

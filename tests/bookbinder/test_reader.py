@@ -7,6 +7,7 @@ from zipfile import ZipFile
 
 from bookbinder import reader
 from bookbinder.chapter import parse
+from conftest import ROOT
 
 PAGE = """---
 title: T
@@ -94,3 +95,10 @@ def test_all_notebooks_come_in_one_file_of_the_same_bytes(tmp_path):
     assert (tmp_path / "notebooks.zip").read_bytes() == first
     with ZipFile(tmp_path / "notebooks.zip") as bundle:
         assert bundle.namelist() == ["notebooks/part/a.ipynb", "notebooks/part/b.ipynb"]
+
+
+def test_the_page_that_offers_the_wheel_names_the_one_that_the_build_makes():
+    name = reader.wheel("").removeprefix("dist/")
+    text = (ROOT / "docs/start/where-to-run.md").read_text(encoding="utf-8")
+    assert reader.WHEEL in text.split("\n")
+    assert {*re.findall(r"chainrule-\S+\.whl", text)} == {name}
