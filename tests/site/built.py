@@ -13,8 +13,9 @@ AXE = """async () => (await axe.run(document, {rules: {"target-size": {enabled: 
 
 
 def pages() -> list[str]:
-    """The built pages as a browser asks for them, `/` for the front page."""
-    found = sorted("/" + file.relative_to(SITE).as_posix() for file in SITE.rglob("*.html"))
+    """The built pages as a browser asks for them, `/` for the front page; none that only lead on to another."""
+    moved = [file for file in SITE.rglob("*.html") if "assets/js/moved.js" in file.read_text("utf-8")]
+    found = sorted("/" + file.relative_to(SITE).as_posix() for file in {*SITE.rglob("*.html")} - {*moved})
     return [path.removesuffix("index.html") for path in found]
 
 
