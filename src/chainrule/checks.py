@@ -26,6 +26,17 @@ def _copy(x: Any, dtype: Any = np.float64) -> np.ndarray:
     return x.astype(dtype) if x.dtype.kind == "f" else x
 
 
+def _agrees(got: float, wanted: float, slope: Callable[[float], float], eps: float, tol: float) -> bool:
+    """Whether got is wanted = slope(eps), to tol of its size or, if small, as far as differences can tell."""
+    gap = abs(got - wanted)
+    if not gap <= tol * max(1.0, abs(wanted)):
+        return False
+    if gap <= tol * max(abs(got), abs(wanted)):
+        return True
+    tries = [wanted, *(slope(k * eps) for k in (0.29, 0.71, 1.73))]
+    return bool(gap <= 100 * (np.ptp(tries) if any(tries) else 1e-16 / eps))
+
+
 def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, seed: int = 0) -> float:
     """Largest error of backward() on f against central differences, relative to the gradient's size.
 
@@ -71,14 +82,9 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
             return float(((ahead - behind) * weights).sum()) / (2 * h)
 
         got, wanted = sum(float((grads[i] * v).sum()) for i, v in steps.items()), slope(eps)
-        gap = abs(got - wanted)
-        right = gap <= tol * max(1.0, abs(wanted))
-        if right and gap > tol * max(abs(got), abs(wanted)):  # a small gradient: can differences tell?
-            tries = [wanted, *(slope(k * eps) for k in (0.29, 0.71, 1.73))]
-            right = bool(gap <= 100 * (np.ptp(tries) if any(tries) else 1e-16 / eps))
-        if not right:
+        if not _agrees(got, wanted, slope, eps, tol):
             raise AssertionError(f"gradient {where}: backward() says {got:.9g}, differences say {wanted:.9g}")
-        return gap / max(1.0, abs(wanted))
+        return abs(got - wanted) / max(1.0, abs(wanted))
 
     worst = compare("along a random direction", {i: rng.standard_normal(arrays[i].shape) for i in free})
     for i in free:
