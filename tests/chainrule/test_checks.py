@@ -53,6 +53,38 @@ def test_missing_gradient_is_seen():
         check_grad(lost, np.ones(3), np.ones(3))
 
 
+@primitive
+def frozen_sigmoid(z):
+    return 1 / (1 + np.exp(-z)), lambda g: g * 0
+
+
+def test_small_gradients_are_compared_by_their_own_size():
+    zero = primitive(lambda x, *, scale: (scale * x * x, lambda g: 0 * g * x))
+    twice = primitive(lambda x, *, scale: (scale * x * x, lambda g: 4 * scale * g * x))
+    with pytest.raises(AssertionError, match=r"backward\(\) says 0, differences say 5\.2"):
+        check_grad(frozen_sigmoid, np.array(-17.0))
+    with pytest.raises(AssertionError, match=r"in input 0 at \(1,\)"):  # beside an entry of size 1
+        check_grad(lambda x: ops.stack([x[0].sigmoid(), frozen_sigmoid(x[1])]), np.array([0.3, -17.0]))
+    for scale in (1e-7, 1e-12, 1e-30):
+        for wrong in (zero, twice):
+            with pytest.raises(AssertionError, match="gradient"):
+                check_grad(lambda x, wrong=wrong, scale=scale: wrong(x, scale=scale).sum(), X)
+
+
+def test_what_differences_cannot_tell_passes():
+    for z in (-17.0, -30.0, -800.0, 20.0, 40.0):
+        check_grad(ops.sigmoid, np.array(z))
+        check_grad(ops.tanh, np.array(z))
+        check_grad(lambda t: (t.exp() + 1).log(), np.array(min(z, 40.0)))  # the 1 swallows the exponential
+    check_grad(lambda x: 5 * x**3, np.array(0.0))  # the difference is 5 h², not 0
+    for seed in range(20):
+        x = np.random.default_rng(seed).standard_normal((5, 4))
+        check_grad(lambda x: (x - x.mean(0)).sum(), x)  # nothing but rounding
+        check_grad(lambda x: ops.layer_norm(x, 4).sum(), x)
+        check_grad(lambda x: ops.softmax(x, dim=1).sum(), 3 * x)
+        check_grad(lambda x: ((20 * x).logsumexp(1) - 20 * x.max(1)).sum(), x)
+
+
 def test_nothing_to_differentiate():
     with pytest.raises(ValueError, match="no input has a float dtype"):
         check_grad(lambda x: x, np.array([1, 2]))
