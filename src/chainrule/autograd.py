@@ -338,6 +338,8 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
 
 def _accumulate(old: Tensor | None, g: Any, taken: set[int]) -> Tensor:
     """Both gradients together, in an array that is nobody else's: not a view, nor what another leaf has got."""
+    if type(g) is Tensor:
+        raise TypeError("backward: a rule returns a Tensor as a gradient; let it use arrays, x.numpy()")
     if old is not None:
         return wrap(old._data + g)
     g = g.copy() if g.base is not None or id(g) in taken else g

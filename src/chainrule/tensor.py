@@ -55,6 +55,8 @@ def _real(data: Any, dtype: Any) -> np.ndarray:
 
 def wrap(array: Any, node: autograd.Node | None = None) -> Tensor:
     """Tensor around an array as it is: no copy, no check."""
+    if type(array) is Tensor:
+        raise TypeError("a rule returns a Tensor as its value; let it return the array, value.numpy()")
     tensor = Tensor.__new__(Tensor)
     tensor._data = array if type(array) is np.ndarray else np.asarray(array)
     tensor.node = node

@@ -412,3 +412,19 @@ def test_primitive_keeps_name_and_source():
 def test_what_chapters_show_is_short(thing):
     lines = inspect.getsource(thing).replace(f'"""{thing.__doc__}"""', "").splitlines()
     assert len([line for line in lines if line.strip()]) <= 32
+
+
+def test_a_rule_that_returns_a_tensor_is_told_so():
+    @primitive
+    def value_too(x):
+        return Tensor(x) * 2, lambda g: 2 * g
+
+    @primitive
+    def slope_too(x):
+        slope = Tensor(np.cos(x))
+        return np.sin(x), lambda g: g * slope
+
+    with pytest.raises(TypeError, match=r"a rule returns a Tensor as its value.*value\.numpy\(\)"):
+        value_too(Tensor(np.ones(2), requires_grad=True))
+    with pytest.raises(TypeError, match=r"a rule returns a Tensor as a gradient.*x\.numpy\(\)"):
+        slope_too(Tensor(np.ones(2), requires_grad=True)).sum().backward()

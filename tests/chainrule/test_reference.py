@@ -13,11 +13,18 @@ SOURCE = Path(chainrule.__file__).parent
 MODULES = sorted(path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py"))
 
 
+def only_names_others(path: Path) -> bool:
+    """Whether a module consists of imports, such as chainrule.nn.init."""
+    body = ast.parse(path.read_text()).body[1:]
+    return all(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+
+
 def test_every_module_stands_on_one_page_of_the_reference():
     pages = (ROOT / "docs" / "reference" / "api").glob("*.md")
     shown = [name for page in pages for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)]
-    wanted = {f"chainrule/{name}".removesuffix("/__init__").replace("/", ".") for name in MODULES}
-    assert set(shown) == wanted and len(shown) == len(wanted)
+    dotted = {name: f"chainrule/{name}".removesuffix("/__init__").replace("/", ".") for name in MODULES}
+    wanted = {dotted[name] for name in MODULES if not only_names_others(SOURCE / f"{name}.py")}
+    assert wanted <= set(shown) <= set(dotted.values()) and len(shown) == len(set(shown))
 
 
 @pytest.mark.parametrize("name", MODULES)
