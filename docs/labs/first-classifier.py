@@ -997,7 +997,7 @@ for lr in (0.0001, 0.001, 0.01, 0.1, 1.0):
 chart(curves, "One knob: the step size", "epoch")
 
 # %% [markdown]
-# If you now took the step size with the best score held out, that score would no longer be honest: the rows would have helped to choose. A third part of the data, for choosing, mends that.
+# If you now took the step size with the best score held out, that score would no longer be honest: the rows would have helped to choose. A third part of the data, for choosing, solves that.
 #
 # ## The same in PyTorch
 #
