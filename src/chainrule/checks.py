@@ -1,4 +1,4 @@
-"""Proofs that a gradient is right: against finite differences, and against PyTorch.
+"""Checks of gradients: against finite differences, and against PyTorch.
 
 A check that fails raises AssertionError and says where: in which input, at which entry, by how much.
 """
@@ -26,12 +26,17 @@ def _copy(x: Any, dtype: Any = np.float64) -> np.ndarray:
     return x.astype(dtype) if x.dtype.kind == "f" else x
 
 
-def _agrees(got: float, wanted: float, slope: Callable[[float], float], eps: float, tol: float) -> bool:
-    """Whether got is wanted = slope(eps), to tol of its size or, if small, as far as differences can tell."""
+def _agrees(
+    got: float, wanted: float, slope: Callable[[float], float], eps: float, tol: float, blur: float
+) -> bool:
+    """Whether got is wanted = slope(eps), to tol of its size or, if small, as far as differences can tell.
+
+    blur is what the rounding of f's values can do to a difference.
+    """
     gap = abs(got - wanted)
     if not gap <= tol * max(1.0, abs(wanted)):
         return False
-    if gap <= tol * max(abs(got), abs(wanted)):
+    if gap <= max(tol * max(abs(got), abs(wanted)), blur):
         return True
     tries = [wanted, *(slope(k * eps) for k in (0.29, 0.71, 1.73))]
     return bool(gap <= 100 * (np.ptp(tries) if any(tries) else 1e-16 / eps))
@@ -44,9 +49,9 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
     their size), and along every coordinate by itself (two calls each). The error of a central difference is of
     order eps² by truncation and 1e-16 / eps by rounding, so it is computed on float64 copies.
 
-    An error below tol may still be all of a small gradient. Where it exceeds tol relative to the gradient, three
-    more steps show how much differences vary here (or rounding, where f does not move at all), and the gradient is
-    wrong if it is off by more than 100 times that.
+    An error below tol may still be all of a small gradient. Where it exceeds tol relative to the gradient, and what
+    rounding the values of f can do to a difference, three more steps show how much differences vary here (or 1e-16 /
+    eps, where f does not move at all), and the gradient is wrong if it is off by more than 100 times that.
 
     Args:
         f: function of Tensors that returns one Tensor of any **shape**; one that is no scalar is weighed with
@@ -73,7 +78,7 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
         raise ValueError("check_grad: no input has a float dtype, so there is nothing to differentiate")
     out = f(*map(Tensor, arrays))
     weights = np.ones(out.shape) if out.numel() == 1 else rng.standard_normal(out.shape)
-    grads = _analytic(f, weights, arrays)
+    grads, blur = _analytic(f, weights, arrays), np.spacing(np.abs(out.numpy() * weights).sum()) / eps
 
     def compare(where: str, steps: dict[int, np.ndarray]) -> float:
         def slope(h: float) -> float:
@@ -82,7 +87,7 @@ def check_grad(f: Function, *inputs: Any, eps: float = 1e-6, tol: float = 1e-6, 
             return float(((ahead - behind) * weights).sum()) / (2 * h)
 
         got, wanted = sum(float((grads[i] * v).sum()) for i, v in steps.items()), slope(eps)
-        if not _agrees(got, wanted, slope, eps, tol):
+        if not _agrees(got, wanted, slope, eps, tol, blur):
             raise AssertionError(f"gradient {where}: backward() says {got:.9g}, differences say {wanted:.9g}")
         return abs(got - wanted) / max(1.0, abs(wanted))
 

@@ -83,6 +83,9 @@ def test_what_differences_cannot_tell_passes():
         check_grad(lambda x: ops.layer_norm(x, 4).sum(), x)
         check_grad(lambda x: ops.softmax(x, dim=1).sum(), 3 * x)
         check_grad(lambda x: ((20 * x).logsumexp(1) - 20 * x.amax(1)).sum(), x)
+        check_grad(lambda x: ops.softmax(x, dim=1), 15 * x)  # probabilities that round to 1
+        check_grad(ops.sigmoid, 15 * x)
+    check_grad(lambda x: ops.softmax(x, dim=1), np.array([[30.0, 0, -1]]))
 
 
 def test_nothing_to_differentiate():
