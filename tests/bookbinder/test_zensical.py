@@ -61,7 +61,8 @@ def book(tmp_path_factory) -> Path:
 
 def test_every_page_holds_what_mkdocs_puts_there(book):
     assert (SITE / "index.html").is_file(), "the built site is missing: make site"
-    pages = [page.relative_to(SITE) for page in sorted(SITE.rglob("*/index.html"))]
+    whole = [page for page in sorted(SITE.rglob("*/index.html")) if "<article" in page.read_text("utf-8")]
+    pages = [page.relative_to(SITE) for page in whole]  # none that only lead on
     ours = {str(page): counts(SITE / page) for page in pages}
     theirs = {str(page): counts(book / page) for page in pages if (book / page).is_file()}
     assert theirs == ours

@@ -233,6 +233,7 @@ for op in ("amax", "amin"):
         row(op, (3, 4), dim=dim)
         row(op, (3, 1, 2), dim=dim, keepdim=True)
         row(op, TIES, dim=dim, kink=True)
+    row(op, (), dim=-1)
     row(op, TIES, kink=True)
     row(op, (0, 3), dim=1)
     row(op, transposed(3, 4), dim=0)
@@ -460,6 +461,7 @@ row("getitem", transposed(3, 4), index=(slice(1, None), I([0, 0, 3])))
 for x, v, index in [
     ((4,), (), 1), ((4,), (2,), slice(1, 3)), ((3, 4), (4,), 1), ((3, 4), (3,), (slice(None), 2)), ((3, 4), (), slice(None)),
     ((3, 4), (1,), I([True, False, True])), ((3, 4), (2, 4), I([2, 0])), ((3, 4), (2,), (I([0, 1]), I([3, 2]))), ((2, 0), (), slice(None)),
+    ((3, 4), (1, 1), (0, 1)),
 ]:  # fmt: skip
     row("setitem", x, v, index=index)
 row("setitem", transposed(3, 4), 2.0, index=(0, 1))

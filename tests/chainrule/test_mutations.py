@@ -74,12 +74,13 @@ def call(op, arrays, options):
 
 def remade(op, rule):
     """The op again, around another rule that is called in the same way."""
-    code = op.rule.__code__
+    inner = inspect.unwrap(op.rule)  # @in_float32 takes what the rule takes
+    code = inner.__code__
     names = code.co_varnames[: code.co_argcount]
     options = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     star = code.co_varnames[code.co_argcount + code.co_kwonlyargcount] if code.co_flags & 4 else ""
-    optional = dict(zip(names[::-1], (op.rule.__defaults__ or ())[::-1], strict=False))
-    kwdefaults = op.rule.__kwdefaults__ or {}
+    optional = dict(zip(names[::-1], (inner.__defaults__ or ())[::-1], strict=False))
+    kwdefaults = inner.__kwdefaults__ or {}
     signature = [f"{n}=None" if n in optional else n for n in names] + [f"*{star}" if star else "*"] * bool(
         options or star
     )
@@ -95,6 +96,12 @@ def remade(op, rule):
 TREES = {module: ast.parse(inspect.getsource(module)) for module in (ops, windows, fused, arrays)}
 HARMLESS: dict[tuple[str, str], str] = {
     # (function, the flipped expression): why no value and no gradient can tell
+    ("cross_entropy", "dim + 1"): "it only decides what is refused: logits without classes",
+    ("_extreme", "-1"): "NumPy takes the axis -1 of a number, too",
+    (
+        "setitem",
+        "np.ndim(value) - len(shape)",
+    ): "the same for a single entry; elsewhere NumPy drops such axes, too",
     ("_check_linear", "-1"): "of the two, the one that only looks up what the message says is wanted",
     (
         "_total_of_many",
