@@ -227,7 +227,7 @@ def test_the_way_back_leads_to_the_section_and_the_minutes_left_are_told(visit):
     page.locator(".book-continue").click()
     page.wait_for_url(f"**{path}#{anchor}")
     page.wait_for_function(
-        "id => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 200", arg=anchor
+        "id => Math.abs(document.getElementById(id)?.getBoundingClientRect().top) < 200", arg=anchor
     )
     assert visit.faults() == []
 
