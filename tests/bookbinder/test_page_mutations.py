@@ -21,7 +21,7 @@ from bookbinder.chapter import load
 pytestmark = pytest.mark.deep
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "docs/contribute/style.md"
-CHAPTER = ROOT / "docs/learning/derivatives-and-descent.md"
+CHAPTERS = [ROOT / f"docs/{page}.md" for page in ("learning/derivatives-and-descent", "networks/four-ways")]
 
 
 def mutants(code: str, of: type, change) -> list[tuple[range, str]]:
@@ -76,15 +76,19 @@ def test_a_negated_assert_ends_the_run_of_its_page_at_its_line(own_cache, tmp_pa
 
 
 def test_no_mutant_of_a_chapter_survives(tmp_path):
-    command = [sys.executable, "-W", "ignore", __file__, CHAPTER]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=sandbox.environment(tmp_path) | {"MPLBACKEND": "agg"},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    count, survivors = json.loads(done.stdout.splitlines()[-1])
-    print(f"{count} mutants of {CHAPTER.name}")
-    assert count >= 50 and survivors == []
+    total = 0
+    for chapter in CHAPTERS:
+        command = [sys.executable, "-W", "ignore", __file__, chapter]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=sandbox.environment(tmp_path) | {"MPLBACKEND": "agg"},
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        count, survivors = json.loads(done.stdout.splitlines()[-1])
+        print(f"{count} mutants of {chapter.name}")
+        assert survivors == []
+        total += count
+    assert total >= 60
 
 
 def forked(act) -> str:
