@@ -197,8 +197,7 @@ class Adagrad(Optimizer):
     Raises:
         ValueError: if a number is negative.
 
-    Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods, JMLR 12 (2011), section 1.2 (the diagonal
-    form).
+    Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods, JMLR 12 (2011), section 3 (the diagonal form).
     """
 
     def __init__(self, params: Parameters, lr: float = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
