@@ -21,7 +21,7 @@
 # Nine blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that hints and a solution in closed boxes.
 # A check says *not yet* of an empty blank and *not right* of a wrong one. Then something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
 #
-# You need [Backpropagation, layer by layer](../networks/backpropagation.md), and an hour to an hour and a half. [An autograd engine](../networks/engine.md) builds a larger machine of the same kind; read it afterwards, or first if you would rather see one before you build one.
+# You need [Backpropagation, layer by layer](../networks/backpropagation.md), and an hour to an hour and a half. [An autograd engine](../networks/engine.md) shows a machine of the same kind, complete and explained; read it afterwards, or first if you would rather see one before you build one.
 
 # %%
 from graphlib import TopologicalSorter
@@ -1361,4 +1361,4 @@ for name, p, t in zip(
 # ## Where to go on
 #
 # Turn a knob: the hidden size, the step size, or `tanh` in the place of `relu`; blank 2 once more, with `Tensor` for `Value`, and one more check. Comment out the line in `step` that clears the gradient, and watch the loss.
-# Then compare with [the book's engine](../networks/engine.md). It computes no gradient for data that need none, keeps float32, refuses values that were changed in place while the sweep still needs them, and knows many more rules; the graph, the order and the sum at a split are those that you have just written.
+# Then compare with [the engine of the chapter](../networks/engine.md), which undoes broadcasting in one place for all rules, and with [what the package adds to it](../networks/engine.md#what-the-package-adds). The graph, the order and the sum at a split are those that you have just written.
