@@ -47,7 +47,7 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
     found += course.faults_of(chapter, docs)
     found += code.faults(chapter)
     found += check_math(chapter.text, file) + _links(chapter, prose, docs)
-    found += [] if form.is_old(chapter) else form.faults(chapter)
+    found += form.faults(chapter)
     # The title is put into the page as it is.
     raw = [(n, _FORBIDDEN.search(row)) for n, row in [(1, str(chapter.meta)), *prose]]
     found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bookbinder import form
-
 pytestmark = pytest.mark.deep
 ROOT = Path(__file__).parents[2]
 CHAPTER = "docs/learning/derivatives-and-descent.md"
@@ -26,8 +24,6 @@ def book(tmp_path_factory):
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
-    (folder / form.OLD).parent.mkdir()
-    shutil.copy(ROOT / form.OLD, folder / form.OLD)
     if (ROOT / ".cache").is_dir():
         ignore = shutil.ignore_patterns("envs", "font", "npm*")
         shutil.copytree(ROOT / ".cache", folder / ".cache", ignore=ignore, symlinks=True)

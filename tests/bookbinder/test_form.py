@@ -1,4 +1,4 @@
-"""The form of a chapter: each rule planted, and the list of pages that do not keep it yet."""
+"""The form of a chapter: each rule planted."""
 
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from bookbinder.check import check, pages
 from conftest import ROOT
 
 HEAD = "---\ntitle: T\ndescription: D.\n---\n# T\n\n"
-LISTED = (ROOT / form.OLD).read_text(encoding="utf-8").split() if (ROOT / form.OLD).is_file() else []
 NUMBER = "a typed number of a chapter: "
 
 
@@ -49,24 +48,14 @@ def test_what_is_no_typed_number(text):
     assert said(HEAD + text) == []
 
 
-def test_a_page_on_the_list_of_old_pages_is_spared(tmp_path, monkeypatch):
+def test_it_is_part_of_the_check(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = Path("docs/page.md")
     page.parent.mkdir()
     page.write_text(HEAD + "As in chapter 9.\n", encoding="utf-8")
     assert [fault.line for fault in check(load(page))] == [7]
-    form.OLD.parent.mkdir()
-    form.OLD.write_text("docs/page.md\n", encoding="utf-8")
-    assert check(load(page)) == []
 
 
 def test_no_page_of_the_book_types_a_number():
-    """Pages of the old form neither: what they call a chapter would be another one by now."""
     found = [str(fault) for page in pages(ROOT / "docs") for fault in form._typed_numbers(load(page, ROOT))]
     assert found == []
-
-
-@pytest.mark.parametrize("page", LISTED)
-def test_a_listed_page_breaks_a_rule(page):
-    chapter = load(ROOT / page, ROOT)
-    assert chapter.text and form.faults(chapter), f"{page} keeps all rules: take it off {form.OLD}"
