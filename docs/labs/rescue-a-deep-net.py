@@ -875,7 +875,7 @@ assert normed.mean() < plain.mean() - 0.05 and normed.max() < 0.3
 assert gradient[0] > 50 * gradient[-1]
 
 # %% [markdown]
-# The signal is level, and the digits stay apart. The gradient, however, grows from block to block on its way down, a few hundredfold in all, so no step suits the first blocks and the last. In nets of a few layers batch norm is worth having; [the chapter](../depth/tricks-that-keep-it-training.md) measures what.
+# The signal is level, and the digits stay apart. The gradient, however, grows from block to block on its way down, a few hundredfold in all, so no step suits the first blocks and the last. In nets of a few layers batch norm is worth having; [the chapter](../depth/tricks-that-keep-it-training.md) measures when.
 #
 # ## Second repair: a way around
 #
