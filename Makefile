@@ -1,5 +1,5 @@
 # Every target sets up what it needs. Usual calls: make site, make serve, make test.
-# Variables: PYTHON=python3.12  PIP_ARGS="..."  FILE=docs/...md  NAME=...  WHOLE=1 (tests nothing by sample)
+# Variables: PYTHON=python3.12  PIP_ARGS="..."  UV= (do without uv)  FILE=docs/...md  NAME=...  WHOLE=1 (tests nothing by sample)
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
 .PHONY: site serve test test-engine test-page test-deep coverage bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
@@ -20,14 +20,28 @@ KEY := $(shell cat pyproject.toml src/bookbinder/pyproject.toml $(CONSTRAINTS) |
 STAMP := $(VENV)/made-$(KEY)
 export NO_MKDOCS_2_WARNING := 1
 
+FITS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+# uv, where it is installed, takes the build of PyTorch that fits this machine, and brings a Python if none fits.
+UV ?= $(shell command -v uv)
+ifeq ($(strip $(UV)),)
+NEW_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
+else
+NEW_VENV = $(UV) venv --quiet --seed --python $$($(FITS) && echo $(PYTHON) || echo 3.13) $(VENV)
+INSTALL = $(UV) pip install --python $(BIN)/python --torch-backend=auto
+endif
+
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "make: $(PYTHON) is missing or below 3.11: install Python 3.11 or newer, or call make PYTHON=/path/to/python3.11"; exit 1; }
+ifeq ($(strip $(UV)),)
+	@$(FITS) || { echo "make: $(PYTHON) is missing or below 3.11: install Python 3.11 or newer, or call make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv: install it (Debian, Ubuntu: sudo apt install python3-venv)"; exit 1; }
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; the packages are a large download, see README.md)"
+	@echo "make: no uv here, so pip installs; on Linux it may take PyTorch's large build for GPUs, see README.md"
+endif
 	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) $(PRE) -c $(CONSTRAINTS) hatchling editables
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) $(PRE) -c $(CONSTRAINTS) --no-build-isolation -e '.[torch,book,site,test]' -e src/bookbinder
+	@$(NEW_VENV)
+	@echo "Setting up $(VENV) with $$($(BIN)/python --version) (once; the packages are a large download, see README.md)"
+	@$(INSTALL) $(PIP_ARGS) $(PRE) -c $(CONSTRAINTS) hatchling editables
+	@$(INSTALL) $(PIP_ARGS) $(PRE) -c $(CONSTRAINTS) --no-build-isolation -e '.[torch,book,site,test]' -e src/bookbinder
 	@touch $@
 
 site: $(STAMP)  ## run what is stale and build the book into site/
