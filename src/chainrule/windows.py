@@ -40,8 +40,8 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
         ValueError: if channels, groups, bias or a size do not fit, or a window is larger than the image.
 
     Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapters 2 and 4;
-    Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for Document Processing, 2006,
-    section 3.1 (windows as the rows of a matrix).
+    Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for Document Processing, 2006
+    (windows as the rows of a matrix).
     """
     _check_conv(x, weight, bias, groups, "BCHW")
     images = x if x.ndim == 4 else x[None]
