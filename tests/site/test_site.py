@@ -51,6 +51,7 @@ def test_scheme_changes_by_keyboard_and_stays(visit):
         page.keyboard.press("Enter")
         page.wait_for_function("name => document.activeElement.ariaLabel === name", arg=offers)
         assert page.evaluate("document.body.dataset.mdColorScheme") == scheme
+    page.wait_for_load_state("networkidle")  # a figure that is on its way would count as aborted
     page.reload(wait_until="networkidle")
     assert page.evaluate("document.body.dataset.mdColorScheme") == "slate"
     assert visit.faults() == []
