@@ -222,6 +222,7 @@ def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> 
         boxes[node] = ax.annotate(_text(node, known), at, ha="center", va="center", bbox=box).get_bbox_patch()
         for parent in _parents(node):
             arrow = {"arrowstyle": "->", "color": "C5", "patchA": boxes[parent], "patchB": boxes[node]}
+            arrow["connectionstyle"] = f"arc3,rad={_bend(place[parent], at)}"
             ax.annotate("", at, place[parent], arrowprops=arrow)
     xs, ys = zip(*place.values(), strict=True)
     ax.set(xlim=(min(xs) - 0.5, max(xs) + 0.5), ylim=(min(ys) - 0.7, max(ys) + 0.7))
@@ -232,6 +233,13 @@ def graph(root: Any, names: Mapping[str, Any] | None = None, ax: Any = None) -> 
 def _parents(node: Any) -> list[Any]:
     """What a node was computed from; a `Value` keeps each with its slope."""
     return node.parents if isinstance(node, Node) else [parent for parent, _ in node.parents]
+
+
+def _bend(start: tuple[float, float], end: tuple[float, float]) -> float:
+    """How much an arrow is bent, so that it passes around the boxes of the columns between its ends."""
+    if end[0] - start[0] == 1:
+        return 0.0
+    return -0.4 if start[1] > end[1] else 0.4
 
 
 def _text(node: Any, known: Mapping[Any, str]) -> str:

@@ -249,6 +249,22 @@ def test_graph_of_scalars():
     )
 
 
+def test_an_arrow_over_several_columns_passes_around_the_boxes_between():
+    x, y = Value(2.0), Value(3.0)
+    a = x * y
+    b = a + x
+    ax = plot.graph(a * b, {"x": x, "y": y, "a": a, "b": b})
+    ax.figure.canvas.draw()
+    boxes = [t.get_bbox_patch().get_window_extent() for t in ax.texts if t.get_text()]
+    arrows = [t.arrow_patch for t in ax.texts if t.arrow_patch is not None and not t.get_text()]
+    assert len(arrows) == 6
+    for arrow in arrows:
+        lines = arrow.get_transform().transform_path(arrow.get_path()).to_polygons(closed_only=False)
+        steps = [np.linspace(a, b, 50) for line in lines for a, b in zip(line, line[1:], strict=False)]
+        points = np.concatenate(steps)
+        assert [box for box in boxes if any(box.contains(*point) for point in points)] == []
+
+
 def test_graph_needs_a_graph():
     with pytest.raises(ValueError, match="no graph"):
         plot.graph(Tensor([1.0]))
