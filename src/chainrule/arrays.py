@@ -18,6 +18,7 @@ FLOAT16, FLOAT32 = (
     np.dtype(np.float32),
 )  # NumPy keeps one object for each: `is` is quick
 GROUP = 256  # so many numbers, at most, are added one after another
+FEW = GROUP**2  # so many a dot product adds in groups of its own
 
 
 def in_float32(rule):
@@ -107,7 +108,7 @@ def average(x, axes=None, keepdims=False):
 
 def square_sum(x):
     """Sum of the squares of all entries of x, a Python float."""
-    return float(np.vdot(x, x) if x.size <= GROUP**2 else total(x * x))
+    return float(np.vdot(x, x) if x.size <= FEW else total(x * x))
 
 
 def ratio(x, out):
