@@ -31,7 +31,7 @@ def make(tmp_path):
 
     def call(*variables, **surroundings):
         log.write_text("", encoding="utf-8")
-        env = {k: v for k, v in os.environ.items() if k not in ("UV", "MAKEFLAGS")} | surroundings
+        env = {k: v for k, v in os.environ.items() if k not in ("UV", "MAKEFLAGS", "MAKELEVEL")} | surroundings
         where = [f"VENV={tmp_path / 'new'}", f"PYTHON={tmp_path / 'python9'}"]
         command = ["make", "sync", *where, *variables]
         done = subprocess.run(command, cwd=ROOT, env=env | {"LOG": str(log)}, capture_output=True, text=True)
