@@ -27,7 +27,9 @@ from chainrule.saving import save as save
 inference_mode = no_grad
 
 __version__ = "0.1.0"
-_MODULES = "checks data dual functional init losses nn optim plot saving scalar stepwise torch training utils".split()
+_MODULES = """
+    checks data dual functional init losses models nn optim plot saving scalar stepwise torch training utils
+""".split()
 _ELSEWHERE = "accelerator backends cuda mps xpu".split()
 
 

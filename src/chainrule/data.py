@@ -214,6 +214,16 @@ def alice() -> str:
     return gzip.decompress((_SHIPPED / "alice.txt.gz").read_bytes()).decode("ascii")
 
 
+def shakespeare() -> str:
+    """The first million letters of Shakespeare's plays as A. Karpathy put them together, "tiny Shakespeare".
+
+    1,115,394 characters of plain ASCII in 40,000 lines, from *Coriolanus* on; a speech is a name, a colon, its lines.
+
+    Source: A. Karpathy, char-rnn, 2015 (github.com/karpathy/char-rnn, data/tinyshakespeare).
+    """
+    return gzip.decompress((_SHIPPED / "shakespeare.txt.gz").read_bytes()).decode("ascii")
+
+
 FASHION = tuple("T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot".split(","))
 
 

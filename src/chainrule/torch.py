@@ -149,6 +149,30 @@ def Residual(module: Any, shortcut: Any = None) -> Any:
     return Residual()
 
 
+def GPT(blocks: Any, vocab_size: int, embed_dim: int, context: int) -> Any:
+    """`chainrule.models.GPT` around torch blocks, as a torch module."""
+    import torch
+
+    class GPT(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens = torch.nn.Embedding(vocab_size, embed_dim)
+            self.positions = torch.nn.Embedding(context, embed_dim)
+            self.blocks = torch.nn.ModuleList(blocks)
+            self.norm = torch.nn.LayerNorm(embed_dim)
+            self.head = torch.nn.Linear(embed_dim, vocab_size)
+
+        def forward(self, tokens: Any) -> Any:
+            length = tokens.shape[1]
+            mask = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
+            x = self.tokens(tokens) + self.positions.weight[:length]
+            for block in self.blocks:
+                x = block(x, src_mask=mask, is_causal=True)
+            return self.head(self.norm(x))
+
+    return GPT()
+
+
 def to_torch(model: nn.Module, device: Any = None, dtype: Any = None) -> Any:
     """The same model in PyTorch, with the same weights, names and mode.
 

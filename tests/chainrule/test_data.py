@@ -112,6 +112,14 @@ def test_alice():
     assert "gutenberg" not in text.lower() and "Fulcrum" not in text
 
 
+def test_shakespeare():
+    text = data.shakespeare()
+    assert hashlib.sha256(text.encode()).hexdigest() == (
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+    )
+    assert len(text) == 1_115_394 and text.startswith("First Citizen:\nBefore we proceed") and text.isascii()
+
+
 @pytest.mark.parametrize(("share", "count"), [(0, 0), (0.1, 30), (0.333, 100), (1, 300)])
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8])
 def test_mislabel_changes_exactly_so_many(share, count, dtype):
@@ -176,7 +184,17 @@ def test_shipped_files_are_what_data_md_says():
         assert file.stat().st_size < 3.5e6
         assert file.name in text, f"{file.name} is not described in DATA.md"
     assert "Zalando" in (folder / "fashion_mnist.LICENSE").read_text()
-    for name in ("digits", "iris", "breast_cancer", "diabetes", "mnist1d", "names", "alice", "fashion_mnist"):
+    for name in (
+        "digits",
+        "iris",
+        "breast_cancer",
+        "diabetes",
+        "mnist1d",
+        "names",
+        "alice",
+        "shakespeare",
+        "fashion_mnist",
+    ):
         assert f"{name}" in text
 
 

@@ -77,7 +77,8 @@ def names(wheel: Path) -> set[str]:
 def test_the_wheel_holds_chainrule_its_data_and_its_licence_alone(built, package):
     inside = names(built[".whl"])
     shipped = {
-        f"chainrule/datasets/{name}" for name in ("fashion_mnist.npz", "first_names.txt", "alice.txt.gz")
+        f"chainrule/datasets/{name}"
+        for name in ("fashion_mnist.npz", "first_names.txt", "alice.txt.gz", "shakespeare.txt.gz")
     }
     assert shipped <= package
     about = {name for name in inside if ".dist-info/" in name}
