@@ -101,7 +101,7 @@ font: $(STAMP)  ## cut the math font anew from the package that carries STIX Two
 	@$(BIN)/python tools/mathfont.py .cache/font/ziamath-0.13-*.whl docs/assets/fonts/course-math.woff2
 
 lint: $(STAMP)
-	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check --exclude nasty src tests bench && $(BIN)/codespell -L multline --skip '*.txt,*.svg,*.woff2' docs src README.md
+	@$(BIN)/ruff check src tests bench && $(BIN)/ruff format --check --exclude nasty src tests bench && $(BIN)/codespell -L multline,gage --skip '*.txt,*.svg,*.woff2' docs src README.md
 
 links: site  ## look whether links to other sites still lead somewhere (weekly, not in the build)
 	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c $(CONSTRAINTS) linkchecker

@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m bench` for all, `python -m bench engine` for one.
+"""Run the benchmarks: `python -m bench` for all but the long ones, `python -m bench engine` for one.
 
 Each benchmark is a module of this folder with a function `main(arguments)`. Threads are fixed here, before NumPy is
 loaded. OPENBLAS_CORETYPE is unset: where it is set it forces products into a kernel for another processor.
@@ -8,6 +8,8 @@ import importlib
 import os
 import sys
 from pathlib import Path
+
+LONG = {"gpt"}  # runs when it is named
 
 
 def run(names: list[str], arguments: list[str]) -> None:
@@ -21,7 +23,7 @@ if __name__ == "__main__":
     flags = [a for a in sys.argv[1:] if a.startswith("-")]
     files = sorted(Path(__file__).parent.glob("*.py"))
     there = [f.stem for f in files if "\ndef main(" in f.read_text(encoding="utf-8")]
-    names = [a for a in sys.argv[1:] if not a.startswith("-")] or there
+    names = [a for a in sys.argv[1:] if not a.startswith("-")] or [n for n in there if n not in LONG]
     if unknown := [n for n in names if n not in there]:
         sys.exit(f"bench: there is no benchmark {unknown[0]!r}; there are {', '.join(there)}")
     if not os.environ.get("BENCH_THREADS"):

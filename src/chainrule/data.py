@@ -5,6 +5,7 @@ so that a seed gives the same set each time. Origins and licences of what is shi
 """
 
 import gzip
+import json
 from collections.abc import Iterator
 from importlib import resources
 from typing import Any
@@ -222,6 +223,27 @@ def shakespeare() -> str:
     Source: A. Karpathy, char-rnn, 2015 (github.com/karpathy/char-rnn, data/tinyshakespeare).
     """
     return gzip.decompress((_SHIPPED / "shakespeare.txt.gz").read_bytes()).decode("ascii")
+
+
+def shakespeare_gpt() -> tuple[Any, list[tuple[int, int]], dict[str, Any]]:
+    """A small GPT that was trained on nine tenths of `shakespeare()`, in tokens of one or more bytes.
+
+    Returns:
+        The `chainrule.models.GPT`, in float32; the pairs of tokens that are merged, in their order: the first gives
+        token 256, for 0 … 255 are the bytes; and the record of the run: settings, device, losses, hashes.
+
+    Source: `python -m bench gpt --record` in this book's repository; DATA.md says more.
+    """
+    from chainrule.models import GPT
+
+    with (_SHIPPED / "shakespeare_gpt.npz").open("rb") as file, np.load(file) as saved:
+        record = json.loads(str(saved["record"]))
+        merges = [(a, b) for a, b in saved["merges"].tolist()]
+        weights = {name.removeprefix("weight."): saved[name] for name in saved if name.startswith("weight.")}
+    s = record["settings"]
+    model = GPT(s["vocab"], s["context"], s["embed_dim"], s["heads"], s["layers"], np.random.default_rng(0))
+    model.load_state_dict(weights)
+    return model, merges, record
 
 
 FASHION = tuple("T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot".split(","))

@@ -1,6 +1,7 @@
 """Data sets: shapes, seeds, what they are known for, origins; splits and batches."""
 
 import hashlib
+import json
 import pathlib
 import subprocess
 import sys
@@ -118,6 +119,22 @@ def test_shakespeare():
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
     )
     assert len(text) == 1_115_394 and text.startswith("First Citizen:\nBefore we proceed") and text.isascii()
+
+
+def test_shakespeare_gpt():
+    model, merges, record = data.shakespeare_gpt()
+    saved = np.load(ROOT / "src/chainrule/datasets/shakespeare_gpt.npz")
+    arrays = b"".join(saved[name].tobytes() for name in sorted(saved) if name != "record")
+    assert hashlib.sha256(arrays).hexdigest() == record["sha256"]["weights"]
+    assert record["sha256"]["weights"].startswith("b6804b969ca38fa742ea8f4e48c41db1")
+    assert record == json.loads((ROOT / "docs/reference/records/shakespeare_gpt.json").read_text())
+    assert len(merges) == 256 and all(max(pair) < 256 + i for i, pair in enumerate(merges))
+    assert sum(p.numel() for p in model.state_dict().values()) == record["parameters"] == 941_312
+    assert {w.dtype for w in model.state_dict().values()} == {np.dtype(np.float32)}
+    sentence = np.array([list(b"First Citizen:")])
+    assert model(sentence).shape == (1, 14, 512) and record["sha256"]["text"] == (
+        hashlib.sha256(data.shakespeare().encode()).hexdigest()
+    )
 
 
 @pytest.mark.parametrize(("share", "count"), [(0, 0), (0.1, 30), (0.333, 100), (1, 300)])

@@ -78,7 +78,13 @@ def test_the_wheel_holds_chainrule_its_data_and_its_licence_alone(built, package
     inside = names(built[".whl"])
     shipped = {
         f"chainrule/datasets/{name}"
-        for name in ("fashion_mnist.npz", "first_names.txt", "alice.txt.gz", "shakespeare.txt.gz")
+        for name in (
+            "fashion_mnist.npz",
+            "first_names.txt",
+            "alice.txt.gz",
+            "shakespeare.txt.gz",
+            "shakespeare_gpt.npz",
+        )
     }
     assert shipped <= package
     about = {name for name in inside if ".dist-info/" in name}
