@@ -1134,9 +1134,7 @@ for most in 2, 1:
         "the same rng gives other images each time: draw from rng"
     )
     assert not np.array_equal(got, images), "nothing is moved"
-    assert not np.array_equal(got, apart), (
-        "every rng gives the same images"
-    )
+    assert not np.array_equal(got, apart), "each rng gives the same images"
     by = np.full((500, 2), 99)
     rolled = np.zeros(500, bool)
     for down, right in np.ndindex(9, 9):
