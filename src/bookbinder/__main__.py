@@ -1,11 +1,14 @@
-"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess."""
+"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess | offline.
+
+Each command has a function of its name here, and its arguments in commands.toml.
+"""
 
 import argparse
 import re
 import sys
 from pathlib import Path
 
-from bookbinder import addresses, binding, course, evidence, labs, postprocess, sync
+from bookbinder import addresses, binding, course, evidence, labs, offline, postprocess, sync
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 from bookbinder.page import table
@@ -115,6 +118,15 @@ def _postprocess(options) -> bool:
     print(*faults, sep="\n", end="\n" * bool(faults), file=sys.stderr)
     print(f"{options.site}: {pages or 'no'} pages" + ("" if pages else "; build the site first (make site)"))
     return bool(faults) or not pages
+
+
+def _offline(options) -> bool:
+    if not (options.site / "index.html").is_file():
+        print(f"{options.site}: no pages; build the site first (make site)")
+        return True
+    to = offline.write(options.site)
+    print(f"{to}: {to.stat().st_size / 1e6:.1f} MB")
+    return False
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from bookbinder import (
     frames,
     length,
     links,
+    offline,
     predict,
     reader,
     runner,
@@ -145,6 +146,8 @@ class _Splice(Preprocessor):
             self._put(lines, tally.MARK, html.tally(tally.of(self.docs)))
         if reader.WHEEL in lines:
             self._put(lines, reader.WHEEL, html.wheel(reader.wheel(self.root)))
+        if offline.MARK in lines:
+            self._put(lines, offline.MARK, offline.PLACE)
         self._header(lines, chapter, data)
         if self.page.as_posix().startswith(links.API):
             self._overview(lines)

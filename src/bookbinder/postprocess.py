@@ -47,7 +47,7 @@ _METHOD = re.compile(
     r'(<h\d id="[\w.]+\.([A-Z]\w*)\.\w+" class="doc doc-heading">\s*<span class="doc doc-object-name [^>]*>)(?=\w+<)'
 )
 _HEADERLINK = re.compile(r'<a (?=[^>]*class="headerlink")(?![^>]*aria-label)([^>]*?title="([^"]*)")')
-_META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+META = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
 def plain(html: str) -> str:
@@ -71,7 +71,7 @@ def process(html: str, url: str) -> str:
     Raises:
         PageError: an image has no alternative text or no size, or a style attribute has no class in `STYLES`.
     """
-    html = plain(_META.sub("", html))
+    html = plain(META.sub("", html))
     html = _HEADERLINK.sub(r'<a aria-label="\2" \1', html)  # else it is named as its sign is
     hashes: dict[str, set[str]] = {"script": set(), "style": set()}
 

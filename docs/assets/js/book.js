@@ -237,13 +237,25 @@ addEventListener("keydown", event => {
   addEventListener("hashchange", follow);
 })();
 
-// Slides are the page itself, cut at its headings; their script is fetched when somebody presents.
+// Slides are the page itself, cut at its headings; their script is fetched when somebody presents. It is no module, because
+// a page that is read from the disk may import none.
 const scripts = new URL(".", document.currentScript.src);
+let slidesScript = null;
+const fetchSlides = () => slidesScript ??= new Promise((done, failed) => {
+  const script = document.createElement("script");
+  script.addEventListener("load", done);
+  script.addEventListener("error", failed);
+  script.src = new URL("slides.js", scripts);
+  document.head.append(script);
+});
 
 document$.subscribe(() => {
   const buttons = document.querySelector(".book-header .book-buttons");
   if (!buttons || !document.querySelector("article").innerHTML.includes("<!-- slide")) return;
-  const present = async () => (await import(new URL("slides.js", scripts))).present(button);
+  const present = async () => {
+    await fetchSlides();
+    showSlides(button);
+  };
   const button = document.createElement("button");
   button.type = "button";
   button.className = "md-button book-present";

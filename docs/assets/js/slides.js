@@ -1,5 +1,6 @@
 // A chapter as slides: each heading begins one, and what stands behind a comment `slide` is on it.
 // Nothing is written twice: the slides hold copies of the page's own elements.
+"use strict";
 
 const copy = element => {
   const twin = element.cloneNode(true);
@@ -63,8 +64,11 @@ const button = (name, label, press) => {
   return made;
 };
 
+// The address tells the slide; that of a page on the disk may not change.
+const note = address => location.protocol === "file:" || history.replaceState(history.state, "", address);
+
 /** Shows the page as slides until Escape; `opener` gets the focus back. */
-export function present(opener) {
+function showSlides(opener) {
   if (document.querySelector(".book-deck")) return;
   const slides = cut(document.querySelector("article"));
   const deck = document.createElement("div");
@@ -80,7 +84,7 @@ export function present(opener) {
     slides.forEach((slide, n) => slide.classList.toggle("book-slide--shown", n === at));
     fit(slides[at]);
     place.textContent = `${at + 1} / ${slides.length}`;
-    history.replaceState(history.state, "", `?present=${at + 1}`);
+    note(`?present=${at + 1}`);
   };
   // What answers a question is opened before the next slide is shown.
   const forward = () => {
@@ -96,7 +100,7 @@ export function present(opener) {
     removeEventListener("keydown", press, true);
     removeEventListener("resize", again);
     removeEventListener("popstate", close);
-    history.replaceState(history.state, "", location.pathname);
+    note(location.pathname);
     opener?.focus();
   };
   const keys = {
