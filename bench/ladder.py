@@ -77,7 +77,7 @@ PROGRAMS = {
 
 
 def pointwise(x):
-    """Five operations on every entry, each a pass over memory unless they are fused."""
+    """Six operations on every entry, each a pass over memory unless they are fused."""
     return torch.tanh(0.8 * (x + 0.05 * x * x * x))
 
 
@@ -168,7 +168,7 @@ def roofline(n, entries, seconds):
 
 
 def compiling(entries, seconds):
-    """Milliseconds of five operations, one after another and compiled, and the seconds that compiling took."""
+    """Milliseconds of six operations, one after another and compiled, and the seconds that compiling took."""
     x = torch.rand(entries, generator=torch.Generator().manual_seed(0))
     os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # what an earlier run has compiled
     compiled = torch.compile(pointwise)
@@ -234,8 +234,8 @@ def page(record):
     pairs = [
         ["1,000 vectors, one by one", digits(record["batch"]["one by one"])],
         ["1,000 vectors together", digits(record["batch"]["together"])],
-        ["five operations, one after another", digits(record["compile"]["eager"])],
-        ["the same five, compiled", digits(record["compile"]["compiled"])],
+        ["six operations, one after another", digits(record["compile"]["eager"])],
+        ["the same six, compiled", digits(record["compile"]["compiled"])],
         [f"attention over {record['attention']['places']:,} places", digits(record["attention"]["plain"])],
         ["the same, in tiles", digits(record["attention"]["tiled"])],
     ]
