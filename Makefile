@@ -88,10 +88,10 @@ chapter: $(STAMP)  ## make chapter NAME=part/name: a new chapter that passes, in
 op: $(STAMP)  ## make op NAME=log1p: an op with its test rows, which fail until they are filled
 	@$(BIN)/python -m bookbinder.op $(NAME)
 
-bench: $(STAMP)  ## measure engine (beside other engines, where they can be installed), parity and build; keep the records
+bench: $(STAMP)  ## measure engine (beside other engines, where they can be installed), parity, the ladder and build; keep the records
 	@test -x .cache/bench/bin/pip || $(PYTHON) -m venv .cache/bench
 	@grep -o '^[a-z].*' bench/requirements.txt | while read -r peer; do .cache/bench/bin/pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt $$peer || echo "bench: without $$peer"; done
-	@$(BIN)/python -m bench build engine parity --record $(ARGS)
+	@$(BIN)/python -m bench build engine parity ladder --record $(ARGS)
 
 bench-site: site  ## weigh every page, and ask Lighthouse
 	@$(BIN)/python -m bench site --lighthouse
