@@ -1,5 +1,6 @@
 """Data-parallel training that goes on after the death of a process.
 
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 torchrun --standalone --nproc-per-node 2 --max-restarts 3 train_ddp.py
 """
 
