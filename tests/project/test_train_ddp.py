@@ -117,7 +117,7 @@ def test_two_processes_end_where_one_ends(tmp_path):
 @linux
 @pytest.mark.deep
 def test_two_deaths_lose_nothing(tmp_path):
-    """SIGKILL in epoch 2 ends a launch; the next goes on, is killed in epoch 3, starts again, and ends with equal bits."""
+    """SIGKILL in epoch 2 ends a launch; the next goes on, is killed in epoch 3, starts again, and ends alike."""
     whole = run(tmp_path / "whole", 2)
     with pytest.raises(AssertionError, match="SIGKILL"):
         run(tmp_path / "killed", 2, dies="1")
