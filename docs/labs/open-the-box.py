@@ -75,7 +75,7 @@ some = np.concatenate([np.flatnonzero(y_held == k)[:1] for k in range(10)])
 fig, ax = plt.subplots(figsize=(6.4, 1.8), layout="constrained")
 both = np.concatenate([X_held[some], fresh[some]])
 plot.images(both.reshape(-1, 8, 8), columns=10, ax=ax)
-ax.set_title("Archive, and the same digits scanned elsewhere")
+_ = ax.set_title("Archive, and the same digits scanned elsewhere")
 
 
 # %% [markdown]
@@ -155,9 +155,11 @@ kept = rows.copy()
 wanted = gradient_judge(nets[0], rows, classes)
 try:
     mine = gradient(nets[0], rows, classes)
-    mine = mine.numpy() if hasattr(mine, "numpy") else mine
-    mine = np.asarray(mine, dtype=float)
-except (TypeError, ValueError, AttributeError, IndexError) as error:
+    kind = type(mine).__name__
+    assert isinstance(mine, np.ndarray), f"wanted an array, got {kind}"
+except (
+    TypeError, ValueError, AttributeError, IndexError, RuntimeError
+) as error:
     said = f"no gradient: {error}"
     if "None" in said:
         said = "the gradient is None: does the image require one?"
@@ -243,7 +245,7 @@ assert np.allclose(mine, wanted), "the gradient differs from PyTorch's"
 #             leaf = chainrule.Tensor(row[None], requires_grad=True)
 #             (net(leaf) * np.eye(10)[c]).sum().backward()
 #             rows.append(leaf.grad.numpy()[0].tolist())
-#         return rows
+#         return np.array(rows)
 #     -->
 #
 #     <!-- exercise: gradient right: by the chain rule, layer by layer
@@ -647,7 +649,7 @@ maps = [np.array(mean(s)) for s in (S[0], S0[0])]
 maps = np.concatenate([m / np.abs(m).max() for m in maps])
 fig, ax = plt.subplots(figsize=(6.4, 1.8), layout="constrained")
 plot.images(maps.reshape(-1, 8, 8), columns=10, signed=True, ax=ax)
-ax.set_title("Mean shares, by label: trained, untrained")
+_ = ax.set_title("Mean shares, by label: trained, untrained")
 found = [np.asarray(suspects(s, y_held)) for s in S]
 for pixels in found:
     print("row, column:", *(f"{p // 8},{p % 8}" for p in pixels))
@@ -989,7 +991,7 @@ maps = [np.array(mean(s)) for s in (S[0], after)]
 maps = np.concatenate([m / np.abs(m).max() for m in maps])
 fig, ax = plt.subplots(figsize=(6.4, 1.8), layout="constrained")
 plot.images(maps.reshape(-1, 8, 8), columns=10, signed=True, ax=ax)
-ax.set_title("Mean shares, by label: before and after the repair")
+_ = ax.set_title("Mean shares, by label: before and after the repair")
 part_after = np.abs(after)[:, marks].sum() / np.abs(after).sum()
 print(f"on the ten pixels: before {part:.0%}, after {part_after:.0%}")
 assert part_after < part / 2
