@@ -27,6 +27,7 @@ from bookbinder import (
     predict,
     reader,
     runner,
+    runtime,
     tally,
 )
 from bookbinder.chapter import LABS, Block, Chapter, load
@@ -135,6 +136,7 @@ class _Splice(Preprocessor):
         for answer in chapter.answers:
             first, last = answer.line - 1 - self.offset, answer.end - self.offset
             lines[first:last] = [""] * (last - first)
+        self.bars = runtime.bars(chapter, reader.chains(chapter)) if runtime.folder() else {}
         below = frames.below(chapter, data["blocks"])
         below = [
             (*shown, names) for shown, names in zip(below, links.figures(b[0] for b in below), strict=True)
@@ -161,6 +163,9 @@ class _Splice(Preprocessor):
             if name:
                 self._close_paragraph(lines, block)
             self._insert(lines, block.end - self.offset, block.indent, text)
+        number = chapter.blocks.index(block)
+        if number in self.bars:
+            self._insert(lines, block.end - self.offset, block.indent, html.bar(number, self.bars[number]))
         if block.fold:
             self._insert(lines, block.end - self.offset, block.indent, "</details>")
         directive = _ABOVE_CELL if chapter.is_lab else _COMMENT

@@ -1,0 +1,138 @@
+"""Runs the blocks and the exercises of a page inside the browser; docs/assets/js/python.mjs calls it.
+
+It is the same work as in the build: `sandbox.run_program` puts an answer to its check, `figures.draw` draws.
+"""
+
+import ast
+import builtins
+import json
+import linecache
+import os
+import sys
+import tomllib
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from bookbinder import figures, sandbox
+
+_HERE = Path(__file__).parent
+_KEPT = dict(vars(builtins)), sys.stdout, sys.stderr, sys.displayhook
+_now: dict = {"page": "", "done": [], "space": {}}  # the program of which blocks have been run, and its names
+
+
+def enter() -> None:
+    """Set up what every program finds: environment, the look of figures, plain warnings."""
+    os.environ.update(tomllib.loads((_HERE / "environment.toml").read_text(encoding="utf-8")))
+    os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=str(_HERE / "matplotlibrc"))
+    warnings.formatwarning = lambda message, category, *rest: f"{category.__name__}: {message}\n"
+
+
+def run(page: str, pieces: list[tuple[int, str]], tell: Callable[[int, int], object]) -> str:
+    """What the last of some blocks puts out besides text, as JSON: `result`, `error`, `figures`.
+
+    Blocks that were run before, unchanged and in this order, are not run again; else all begin anew.
+
+    Args:
+        page: Address of the page.
+        pieces: The blocks of a program, each its number and its code.
+        tell: Called before each block that is run, with its number and how many follow it.
+    """
+    pieces = [tuple(piece) for piece in pieces]
+    done = len(_now["done"])
+    if _now["page"] != page or _now["done"] != pieces[:done] or done >= len(pieces):
+        _now.update(page=page, done=[], space={"__name__": "__main__"})
+        _close()
+        done = 0
+    for at in range(done, len(pieces)):
+        tell(pieces[at][0], len(pieces) - 1 - at)
+        said = _run_block(*pieces[at], _now["space"], last=at == len(pieces) - 1)
+        if said["error"]:
+            _now.update(page="")  # what comes next begins anew
+            return json.dumps(said)
+        _now["done"].append(pieces[at])
+    return json.dumps(said)
+
+
+def check(
+    page: str, above: list[tuple[int, str]], pieces: list[str], names: list[str], tell: Callable[[int, int], object]
+) -> str:
+    """Verdict on an answer, as JSON: `verdict` is right, not yet, not right or error; `said` tells more.
+
+    Args:
+        page: Address of the page.
+        above: Blocks of a lab that come before the exercise; none on other pages.
+        pieces: Code of the set-up ("" if there is none), of the answer and of the check.
+        names: What the answer must fill.
+        tell: As for `run`.
+    """
+    if above:
+        said = json.loads(run(page, above, tell))
+        if said["error"]:
+            return json.dumps({"verdict": "error", "said": f"above this exercise: {said['error']}"})
+    tell(-1, 0)
+    files = "<set-up>", "<your answer>", "<check>"
+    given = [(code, file, 1) for code, file in zip(pieces, files, strict=True) if code]
+    try:
+        error, at = sandbox.run_program(given, names, _now["space"] if above else None)
+    finally:
+        _restore()
+        _close()
+    kind, _, said = error.partition(": ")
+    where = given[at][1] if error else ""
+    if not error:
+        verdict = {"verdict": "right", "said": ""}
+    elif kind == "NotYet":
+        verdict = {"verdict": "not yet", "said": said}
+    elif kind == "AssertionError" and where == "<check>":
+        verdict = {"verdict": "not right", "said": said.rpartition(" (line ")[0] or said}
+    else:
+        verdict = {"verdict": "error", "said": error.replace("(line ", f"({where[1:-1]}, line ")}
+    return json.dumps(verdict)
+
+
+def _run_block(number: int, code: str, space: dict, last: bool) -> dict:
+    """What one block puts out; figures are drawn for the last block only."""
+    file, said = f"<block {number + 1}>", {"result": None, "error": "", "trace": "", "figures": []}
+    linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
+    try:
+        tree = ast.parse(code, file)
+        tail = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, file, "exec"), space)
+        value = eval(compile(ast.Expression(tail.value), file, "eval"), space) if tail else None
+        said["result"] = None if value is None else repr(value)
+        said["figures"] = [figures.draw(figure) for figure in _open()] if last else []
+    except BaseException as error:
+        said["error"] = f"{type(error).__name__}: {error}".rstrip(": ")
+        said["trace"] = _trace(error)
+    finally:
+        _close()
+        _restore()
+    return said
+
+
+def _trace(error: BaseException) -> str:
+    """Where an error arose, from the block on: the frames of this file and of Python's parser say nothing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = next((n for n, frame in enumerate(frames) if frame.filename.startswith("<")), len(frames))
+    rows = [*traceback.format_list(frames[own:]), *traceback.format_exception_only(error)]
+    return "".join(rows).rstrip()
+
+
+def _restore() -> None:
+    """Give back what a program may have taken away: builtins and the streams."""
+    sys.stdout.flush() if sys.stdout is _KEPT[1] else None
+    vars(builtins).update(_KEPT[0])
+    sys.stdout, sys.stderr, sys.displayhook = _KEPT[1:]
+
+
+def _open() -> list:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return [pyplot.figure(number) for number in pyplot.get_fignums()] if pyplot else []
+
+
+def _close() -> None:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot:
+        pyplot.close("all")

@@ -1,0 +1,218 @@
+"""Python for the page: which blocks run in a browser, and the files that run them.
+
+The core is Pyodide's, from the npm registry; a book that is built without npm has no Run buttons. Everything is
+served from the site itself, from a folder with the core's version in its name.
+"""
+
+import ast
+import base64
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from functools import cache as once
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from bookbinder import cache, exercises
+from bookbinder.chapter import STAND_IN, Chapter
+from bookbinder.page import table
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+VENDOR = ROOT / "vendor" / "pyodide"
+_DATA = table("runtime")
+_SETS = "digits iris breast_cancer diabetes".split()  # of scikit-learn, which is too large to go along
+# In the place of scikit-learn, for chainrule.data alone.
+_SKLEARN = '''"""The data sets of scikit-learn that chainrule.data asks for, without scikit-learn."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def _load(name):
+    saved = np.load(Path(__file__).with_name(f"{name}.npz"))
+    return saved["x"], saved["y"]
+
+
+'''
+
+
+def fetch() -> Path | None:
+    """The core's package in the cache, fetched if it is not there; None where npm cannot be had.
+
+    Raises:
+        RuntimeError: if the package is not the one that is pinned.
+    """
+    package = cache.folder(f"pyodide-{_DATA['version']}.tgz")
+    if not package.is_file():
+        npm = shutil.which("npm")
+        with tempfile.TemporaryDirectory() as folder:
+            call = [str(npm), "pack", "--silent", f"pyodide@{_DATA['version']}"]
+            done = npm and subprocess.run(call, cwd=folder, capture_output=True, text=True)
+            if not done or done.returncode:
+                return None
+            cache.put(package, next(Path(folder).glob("*.tgz")).read_bytes())
+    digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != _DATA["integrity"]:
+        package.unlink()
+        raise RuntimeError(f"{package} was not the package that runtime.toml pins; it is removed: build again")
+    return package
+
+
+@once
+def folder() -> str:
+    """Name of the folder in the site; "" where the core cannot be had, which is said once."""
+    if os.environ.get("BOOK_RUN") == "no" or fetch() is None:
+        print("bookbinder: npm did not give Pyodide, so blocks get no Run button", file=sys.stderr)
+        return ""
+    return f"python-{_DATA['version']}"
+
+
+# --- What runs ---------------------------------------------------------------------------------------------------
+
+
+def lacks(codes: list[str]) -> str:
+    """What a program needs and the browser has not, in a reader's words; "" where it runs there."""
+    for code in codes:
+        for name in _imported(code):
+            if name in _DATA["missing"]:
+                return _DATA["missing"][name]
+    return ""
+
+
+def _imported(code: str) -> set[str]:
+    """Modules that a program imports, by their first name; chainrule.torch is torch."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{name}" for name in names]
+        found |= {name.removeprefix("chainrule.").partition(".")[0] for name in names}
+        if isinstance(node, ast.Attribute) and node.attr == "torch":
+            found.add("torch")
+    return found
+
+
+def bars(chapter: Chapter, chains: list[list[int]]) -> dict[int, str]:
+    """What stands below blocks, by their number: "" where it runs in the page, else what it needs.
+
+    Shown are the blocks of the page's own programs, and the starters of exercises; a starter needs what its set-up and
+    its check need as well.
+
+    Args:
+        chapter: The page.
+        chains: Of each block, the numbers of its whole program (see reader.py).
+    """
+    parts = {block.exercise: n for n, block in enumerate(chapter.blocks) if block.exercise}
+    found = {}
+    for at, (block, chain) in enumerate(zip(chapter.blocks, chains, strict=True)):
+        name, role = block.exercise or ("", "starter")
+        if role != "starter" or block.mark and block.mark.kind.startswith("skip"):
+            continue
+        if name:
+            chain = [*chain, parts[name, "check"]]
+        found[at] = lacks([chapter.blocks[n].code for n in chain])
+    return found
+
+
+def exercises_of(chapter: Chapter) -> dict[int, list]:
+    """For the starter of each exercise by its number: its name, numbers of set-up, check and stand-in, its blanks.
+
+    A number is -1 where there is no such part.
+    """
+    number = {id(block): n for n, block in enumerate(chapter.blocks)}
+    found = {}
+    for exercise in exercises.groups(chapter):
+        at = {role: number[id(block)] for role, block in exercise.parts.items() if id(block) in number}
+        if {"starter", "check"} <= at.keys():
+            others = [at.get(role, -1) for role in ("setup", "check", STAND_IN)]
+            found[at["starter"]] = [exercise.name, *others, exercise.blanks()]
+    return found
+
+
+# --- The files ---------------------------------------------------------------------------------------------------
+
+
+def write(site: Path) -> None:
+    """Put the core, the wheels and the book's own files into a built site; nothing where there is no core."""
+    if not folder():
+        return
+    to = site / folder()
+    with tarfile.open(fetch()) as package:
+        read = lambda name: package.extractfile(f"package/{name}").read()
+        files = {name: read(name) for name in _DATA["core"]}
+        lock = json.loads(read("pyodide-lock.json"))
+    lock["packages"] = _needed(lock["packages"])
+    for about in lock["packages"].values():
+        files[about["file_name"]] = _vendored(about)
+    files["pyodide-lock.json"] = json.dumps(lock, separators=(",", ":")).encode()
+    files["book.zip"], files["data.zip"] = _book(), _data()
+    sizes = {name: len(content) for name, content in files.items()}
+    files["sizes.json"] = json.dumps(sizes).encode()
+    for name, content in files.items():
+        if not (to / name).is_file() or (to / name).read_bytes() != content:
+            cache.put(to / name, content)
+
+
+def _needed(known: dict[str, dict]) -> dict[str, dict]:
+    """The packages that are asked for and all that they need, as the core's list has them."""
+    todo, found = list(_DATA["packages"]), {}
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            needs = [need for need in known[name]["depends"] if need not in _DATA["without"]]
+            found[name] = {**known[name], "depends": needs}
+            todo += needs
+    return dict(sorted(found.items()))
+
+
+def _vendored(about: dict) -> bytes:
+    """A wheel that lies in the repository, if it is the one in the core's list."""
+    content = (VENDOR / about["file_name"]).read_bytes()
+    if hashlib.sha256(content).hexdigest() != about["sha256"]:
+        raise RuntimeError(f"{about['file_name']} in vendor/pyodide is not the one in Pyodide's list")
+    return content
+
+
+def _packed(files: dict[str, bytes]) -> bytes:
+    """A zip file: the same files make the same bytes."""
+    out = io.BytesIO()
+    with ZipFile(out, "w") as packed:
+        for name in sorted(files):
+            packed.writestr(ZipInfo(name), files[name], ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _book() -> bytes:
+    """chainrule without its data, and what of the binder runs a block."""
+    package = ROOT / "src" / "chainrule"
+    modules = [file for file in package.rglob("*") if file.suffix in (".py", ".typed")]
+    files = {f"chainrule/{file.relative_to(package).as_posix()}": file.read_bytes() for file in modules}
+    return _packed(files | {f"bookbinder/{name}": (HERE / name).read_bytes() for name in _DATA["binder"]})
+
+
+def _data() -> bytes:
+    """The data of chainrule, and arrays of scikit-learn with a stand-in that gives them out."""
+    import numpy as np
+    from sklearn import datasets
+
+    shipped = ROOT / "src" / "chainrule" / "datasets"
+    files = {f"chainrule/datasets/{file.name}": file.read_bytes() for file in shipped.iterdir()}
+    text = _SKLEARN
+    for name in _SETS:
+        arrays, out = getattr(datasets, f"load_{name}")(return_X_y=True), {}
+        for key, array in zip("xy", arrays, strict=True):
+            saved = io.BytesIO()
+            np.save(saved, array)
+            out[f"{key}.npy"] = saved.getvalue()
+        files[f"sklearn/{name}.npz"] = _packed(out)
+        text += f"def load_{name}(return_X_y=True):\n    return _load({name!r})\n\n\n"
+    files |= {"sklearn/__init__.py": b"", "sklearn/datasets.py": (text.rstrip() + "\n").encode()}
+    return _packed(files)
