@@ -12,13 +12,15 @@ import sys
 import tomllib
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bookbinder import figures, sandbox
 
 _HERE = Path(__file__).parent
-_KEPT = dict(vars(builtins)), sys.stdout, sys.stderr, sys.displayhook
+_BUILTINS = dict(vars(builtins))
+_ABSENT = " (a browser has it not: open the page in Colab, or do without it)"
 _now: dict = {"page": "", "done": [], "space": {}}  # the program of which blocks have been run, and its names
 
 
@@ -43,7 +45,6 @@ def run(page: str, pieces: list[tuple[int, str]], tell: Callable[[int, int], obj
     done = len(_now["done"])
     if _now["page"] != page or _now["done"] != pieces[:done] or done >= len(pieces):
         _now.update(page=page, done=[], space={"__name__": "__main__"})
-        _close()
         done = 0
     for at in range(done, len(pieces)):
         tell(pieces[at][0], len(pieces) - 1 - at)
@@ -56,7 +57,11 @@ def run(page: str, pieces: list[tuple[int, str]], tell: Callable[[int, int], obj
 
 
 def check(
-    page: str, above: list[tuple[int, str]], pieces: list[str], names: list[str], tell: Callable[[int, int], object]
+    page: str,
+    above: list[tuple[int, str]],
+    pieces: list[str],
+    names: list[str],
+    tell: Callable[[int, int], object],
 ) -> str:
     """Verdict on an answer, as JSON: `verdict` is right, not yet, not right or error; `said` tells more.
 
@@ -74,11 +79,8 @@ def check(
     tell(-1, 0)
     files = "<set-up>", "<your answer>", "<check>"
     given = [(code, file, 1) for code, file in zip(pieces, files, strict=True) if code]
-    try:
+    with _undone():
         error, at = sandbox.run_program(given, names, _now["space"] if above else None)
-    finally:
-        _restore()
-        _close()
     kind, _, said = error.partition(": ")
     where = given[at][1] if error else ""
     if not error:
@@ -88,7 +90,8 @@ def check(
     elif kind == "AssertionError" and where == "<check>":
         verdict = {"verdict": "not right", "said": said.rpartition(" (line ")[0] or said}
     else:
-        verdict = {"verdict": "error", "said": error.replace("(line ", f"({where[1:-1]}, line ")}
+        said = error.replace("(line ", f"({where[1:-1]}, line ")
+        verdict = {"verdict": "error", "said": said + _ABSENT * (kind == "ModuleNotFoundError")}
     return json.dumps(verdict)
 
 
@@ -96,19 +99,17 @@ def _run_block(number: int, code: str, space: dict, last: bool) -> dict:
     """What one block puts out; figures are drawn for the last block only."""
     file, said = f"<block {number + 1}>", {"result": None, "error": "", "trace": "", "figures": []}
     linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
-    try:
-        tree = ast.parse(code, file)
-        tail = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, file, "exec"), space)
-        value = eval(compile(ast.Expression(tail.value), file, "eval"), space) if tail else None
-        said["result"] = None if value is None else repr(value)
-        said["figures"] = [figures.draw(figure) for figure in _open()] if last else []
-    except BaseException as error:
-        said["error"] = f"{type(error).__name__}: {error}".rstrip(": ")
-        said["trace"] = _trace(error)
-    finally:
-        _close()
-        _restore()
+    with _undone():
+        try:
+            tree = ast.parse(code, file)
+            tail = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            exec(compile(tree, file, "exec"), space)
+            value = eval(compile(ast.Expression(tail.value), file, "eval"), space) if tail else None
+            said["result"] = None if value is None else repr(value)
+            said["figures"] = [figures.draw(figure) for figure in _open()] if last else []
+        except BaseException as error:
+            said["error"] = f"{type(error).__name__}: {error}".rstrip(": ")
+            said["trace"] = _trace(error)
     return said
 
 
@@ -120,19 +121,20 @@ def _trace(error: BaseException) -> str:
     return "".join(rows).rstrip()
 
 
-def _restore() -> None:
-    """Give back what a program may have taken away: builtins and the streams."""
-    sys.stdout.flush() if sys.stdout is _KEPT[1] else None
-    vars(builtins).update(_KEPT[0])
-    sys.stdout, sys.stderr, sys.displayhook = _KEPT[1:]
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Give back afterwards what a program may take away: builtins, the streams, and the canvas."""
+    kept = sys.stdout, sys.stderr, sys.displayhook
+    try:
+        yield
+    finally:
+        vars(builtins).update(_BUILTINS)
+        sys.stdout, sys.stderr, sys.displayhook = kept
+        sys.stdout.flush()
+        if pyplot := sys.modules.get("matplotlib.pyplot"):
+            pyplot.close("all")
 
 
 def _open() -> list:
     pyplot = sys.modules.get("matplotlib.pyplot")
     return [pyplot.figure(number) for number in pyplot.get_fignums()] if pyplot else []
-
-
-def _close() -> None:
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    if pyplot:
-        pyplot.close("all")

@@ -63,7 +63,10 @@ def attributes(chapter: Chapter, root: str) -> str:
     if not runtime.folder():
         return said
     drills = html.escape(json.dumps(runtime.exercises_of(chapter), separators=(",", ":")))
-    return f'{said} data-python="{root}{runtime.folder()}/" data-exercises="{drills}"' + " data-lab" * chapter.is_lab
+    return (
+        f'{said} data-python="{root}{runtime.folder()}/" data-exercises="{drills}"'
+        + " data-lab" * chapter.is_lab
+    )
 
 
 def bundle(site: Path) -> None:

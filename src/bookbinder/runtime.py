@@ -62,7 +62,9 @@ def fetch() -> Path | None:
     digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
     if f"sha512-{digest}" != _DATA["integrity"]:
         package.unlink()
-        raise RuntimeError(f"{package} was not the package that runtime.toml pins; it is removed: build again")
+        raise RuntimeError(
+            f"{package} was not the package that runtime.toml pins; it is removed: build again"
+        )
     return package
 
 
@@ -191,7 +193,7 @@ def _packed(files: dict[str, bytes]) -> bytes:
 
 
 def _book() -> bytes:
-    """chainrule without its data, and what of the binder runs a block."""
+    """What runs a block: chainrule without its data, and what is needed of the binder."""
     package = ROOT / "src" / "chainrule"
     modules = [file for file in package.rglob("*") if file.suffix in (".py", ".typed")]
     files = {f"chainrule/{file.relative_to(package).as_posix()}": file.read_bytes() for file in modules}

@@ -173,11 +173,23 @@ document$.subscribe(() => {
       memory.set("book-read", [...read.add(page)]);
     }).observe(document.querySelector(".md-footer"));
   }
+  const solved = memory.get("book-solved", {});
   for (const link of document.querySelectorAll(".book-map a[href], .md-nav--primary a.md-nav__link[href]")) {
-    if (link.hash || !read.has(link.pathname.slice(home.length))) continue;
-    const place = link.closest(".book-map") ? "afterend" : "beforeend";
-    link.insertAdjacentHTML(place, ' <span class="book-tick">read</span>');
+    const to = link.pathname.slice(home.length);
+    const onMap = link.closest(".book-map");
+    const ticks = [read.has(to) && "read", onMap && exercises(solved[to])].filter(Boolean);
+    if (link.hash || !ticks.length) continue;
+    link.insertAdjacentHTML(onMap ? "afterend" : "beforeend", ` <span class="book-tick">${ticks.join(", ")}</span>`);
   }
+  const tally = () => {
+    const said = exercises(memory.get("book-solved", {})[page]);
+    const place = document.querySelector(".book-header[data-minutes] .book-facts:has(a[href*=notation]), .book-header .book-facts");
+    const box = place?.querySelector(".book-tick") ?? Object.assign(document.createElement("span"), { className: "book-tick" });
+    if (said) place?.append(" ", box);
+    box.textContent = said;
+  };
+  tally();
+  document.addEventListener("book-solved", tally);
   const map = document.querySelector(".book-map");
   const last = memory.get("book-last", null);
   if (!map || !last) return;
@@ -187,6 +199,8 @@ document$.subscribe(() => {
   on.textContent = `Go on with “${last[1]}”`;
   document.querySelector(".md-typeset a.md-button").parentElement.append(" ", on);
 });
+
+const exercises = solved => (solved ? `${solved.right.length} of ${solved.of} exercises solved` : "");
 
 // Where a reader is on a page: tells the address of the section, and says above the table of contents what is left.
 function follow(header, note) {

@@ -84,7 +84,7 @@ const codeOf = number => barOf(number)?.editor?.value.trimEnd() ?? printedCode(n
 // In a lab, what stands in for an answer is left out once the answer is right.
 const blocksBefore = number => {
   const chain = JSON.parse(header().dataset.chains)[number];
-  const solved = memory.get("book-solved", {})[place()] ?? [];
+  const solved = memory.get("book-solved", {})[place()]?.right ?? [];
   const drills = Object.entries(JSON.parse(header().dataset.exercises));
   const right = drills.filter(([at, [name]]) => solved.includes(name) && barOf(at)?.editor);
   const out = new Set([number, ...right.map(([, drill]) => drill[3])]);
@@ -98,27 +98,28 @@ export async function press(bar, what) {
   if (what === "Stop") return end(`Stopped. ${AGAIN}`);
   if (what === "Reset") return reset(bar, number);
   if (what === "Edit") return edit(bar, number).focus();
-  if (what === "Check") return check(bar, number);
-  return run(bar, number);
+  busy(bar, true);
+  const words = what === "Check" ? await check(bar, number) : await run(bar, number);
+  busy(bar, false);
+  return say(bar, ...words);
 }
 
-const talk = (bar, message, hear) => {
-  busy(bar, true);
-  const hears = said => (said.status ? say(bar, `${said.status} …`) : hear(said.printed));
-  return ask({ base: new URL(header().dataset.python, location).href, page: place(), ...message }, hears).finally(() => busy(bar, false));
+const talk = (bar, output, message) => {
+  const hear = said => (said.status ? say(bar, `${said.status} …`) : output.print(said.printed));
+  return ask({ base: new URL(header().dataset.python, location).href, page: place(), ...message }, hear);
 };
 
+// What is said at the end of a run.
 async function run(bar, number) {
   const code = codeOf(number);
   const output = new Output(bar);
   const began = performance.now();
-  const said = await talk(bar, { blocks: [...blocksBefore(number), [number, code]] }, pieces => output.print(pieces));
-  if (said.fatal !== undefined) return say(bar, said.fatal);
+  const said = await talk(bar, output, { blocks: [...blocksBefore(number), [number, code]] });
+  if (said.fatal !== undefined) return [said.fatal];
   output.finish(said);
-  const seconds = (performance.now() - began) / 1000;
-  const same = code === printedCode(number);
-  const verdict = said.error ? output.compare() === "as printed" ? "as printed" : "ended with an error" : output.compare();
-  say(bar, `${same ? "Run" : "Your code, run"} in ${seconds.toFixed(1)} s: ${verdict}`);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  if (code === printedCode(number)) return [`Run in ${seconds} s: ${output.compare()}`];
+  return [`Your code, run in ${seconds} s: ${output.compare() === SAME ? "the output is as printed" : "the output has changed"}`];
 }
 
 async function check(bar, number) {
@@ -126,20 +127,19 @@ async function check(bar, number) {
   const area = edit(bar, number);
   save(number, area.value);
   const lab = header().dataset.lab !== undefined;
-  const above = lab ? blocksBefore(number) : [];
   const parts = [!lab && setup >= 0 ? printedCode(setup) : "", area.value, printedCode(test)];
-  const output = new Output(bar);
-  const said = await talk(bar, { blocks: above, parts, names }, pieces => output.print(pieces));
-  if (said.fatal !== undefined) return say(bar, said.fatal);
-  const words = { right: "Right: the check passes", "not yet": "Not yet: ", "not right": "Not right: ", error: "This did not run: " }[said.verdict];
-  say(bar, words + said.said, said.verdict);
+  const said = await talk(bar, new Output(bar), { blocks: lab ? blocksBefore(number) : [], parts, names });
+  if (said.fatal !== undefined) return [said.fatal];
+  const words = { right: "Right: the check passes", "not yet": "Not yet: ", "not right": "Not right: ", error: "This did not run: " };
   if (said.verdict === "right") solve(name);
+  return [words[said.verdict] + said.said, said.verdict];
 }
 
 function solve(name) {
   const all = memory.get("book-solved", {});
-  const names = new Set([...(all[place()] ?? []), name]);
-  memory.set("book-solved", { ...all, [place()]: [...names] });
+  const right = new Set([...(all[place()]?.right ?? []), name]);
+  const of = Object.keys(JSON.parse(header().dataset.exercises)).length;
+  memory.set("book-solved", { ...all, [place()]: { right: [...right], of } });
   document.dispatchEvent(new CustomEvent("book-solved"));
 }
 
@@ -149,8 +149,13 @@ function say(bar, words, verdict = "") {
   bar.dataset.verdict = verdict;
 }
 
+// While something runs there is Stop alone; afterwards everything else, and Reset where there is something to reset.
 function busy(bar, on) {
-  for (const button of bar.querySelectorAll("button")) button.hidden = on ? button.textContent !== "Stop" : button.textContent === "Stop" || button.textContent === "Reset" && !bar.editor && !bar.own;
+  const shown = name => (on ? name === "Stop" : name !== "Stop" && (name !== "Reset" || bar.editor || bar.own));
+  const inside = bar.contains(document.activeElement);
+  for (const button of bar.querySelectorAll("button")) button.hidden = !shown(button.textContent);
+  bar.ariaBusy = String(on);
+  if (inside) bar.querySelector(on ? "button:not([hidden])" : "button[data-first]").focus();
   if (on) say(bar, "");
 }
 
@@ -285,9 +290,7 @@ class Output {
   finish({ result = null, error = "", trace = "", figures = [] }) {
     if (result !== null) this.add("result", result);
     if (error) {
-      this.add("error", error);
-      if (trace.split("\n").length > 1) this.last.title = trace;
-      this.trace = trace;
+      this.add("error", this.printed?.querySelector(".book-error") ? error : trace);
     }
     const film = this.printed?.querySelector(".book-film")?.dataset.knobs;
     const frames = film ? this.cut(figures) : null;
@@ -297,7 +300,6 @@ class Output {
     }
     if (frames?.length > 1) this.film(film, frames);
     else this.box.append(...figures.map(draw));
-    if (error && trace && !this.printed?.querySelector(".book-error")) this.last.textContent = trace;
   }
 
   // Frames are cut as in frames.py: a figure is one, and so is a text below a line of three dashes and a title.
@@ -338,22 +340,25 @@ class Output {
     document.dispatchEvent(new CustomEvent("book-film"));
   }
 
-  // As printed: the same texts, or numbers that floating point alone can have moved.
+  // How what came out compares with what is printed.
   compare() {
     const texts = box => [...(box?.querySelectorAll("pre") ?? [])].map(pre => pre.textContent.trim()).filter(Boolean).join("\n");
     const [mine, theirs] = [texts(this.box), texts(this.printed)];
-    if (mine === theirs) return theirs || this.printed || !this.box.children.length ? "as printed" : "changed";
-    return near(mine, theirs) ? "as printed but for rounding" : "the output has changed";
+    if (mine === theirs) return SAME;
+    const words = text => text.replace(NUMBER, "#").replace(/\s+/g, " ");
+    if (words(mine) !== words(theirs)) return "not as printed";
+    return near(mine, theirs) ? `${SAME}, but for rounding` : "other numbers than printed, for a browser rounds differently";
   }
 }
 
+const SAME = "as printed";
 const NUMBER = /[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?/gi;
 
+// Numbers that agree in three digits, or are rounding noise.
 function near(mine, theirs) {
-  const words = text => text.replace(NUMBER, "#").replace(/\s+/g, " ");
-  if (words(mine) !== words(theirs)) return false;
-  const [a, b] = [mine, theirs].map(text => (text.match(NUMBER) ?? []).map(Number));
-  return a.every((x, n) => Math.abs(x - b[n]) <= 1e-3 * Math.max(Math.abs(x), Math.abs(b[n])) || Math.max(Math.abs(x), Math.abs(b[n])) < 1e-6);
+  const [a, b] = [mine, theirs].map(text => text.match(NUMBER).map(Number));
+  const size = n => Math.max(Math.abs(a[n]), Math.abs(b[n]));
+  return a.every((x, n) => Math.abs(x - b[n]) <= 1e-3 * size(n) || size(n) < 1e-6);
 }
 
 function draw(figure) {

@@ -1,0 +1,163 @@
+"""Which blocks run in a browser, and the files that run them."""
+
+import hashlib
+import json
+import zipfile
+
+import pytest
+
+from bookbinder import reader, runtime
+from bookbinder.chapter import parse
+
+PAGE = """---
+title: T
+description: D.
+---
+# T
+
+```python
+import numpy as np
+```
+
+Then.
+
+<!--pytest-codeblocks:cont-->
+```python
+{second}
+```
+
+Then.
+
+<!--pytest-codeblocks:cont-->
+```python
+x = 1
+```
+
+!!! exercise "1 · Try"
+    <!-- exercise: try starter -->
+    ```python
+    x = ...
+    ```
+
+    <!-- exercise: try check -->
+    ```python
+    {check}
+    assert x == 1
+    ```
+
+    ??? success "Solution"
+        <!-- exercise: try solution -->
+        ```python
+        x = 1
+        ```
+
+        Since.
+
+    <!-- exercise: try wrong: two
+    x = 2
+    -->
+"""
+
+
+def chapter(second="x = 0", check="pass"):
+    return parse(PAGE.format(second=second, check=check), "docs/x.md")
+
+
+def bars(**parts):
+    page = chapter(**parts)
+    return runtime.bars(page, reader.chains(page))
+
+
+def test_blocks_and_the_starter_have_a_bar_and_other_parts_none():
+    assert bars() == {0: "", 1: "", 2: "", 3: ""}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import torch", "PyTorch"),
+        ("from torch.nn import functional", "PyTorch"),
+        ("import chainrule.torch as ct", "PyTorch"),
+        ("from chainrule import nn, torch", "PyTorch"),
+        ("import chainrule as cr; cr.torch.device()", "PyTorch"),
+        ("from scipy import stats", "SciPy"),
+        ("import threading", "threads"),
+        ("from chainrule import nn, plot, data; import matplotlib.pyplot as plt, json, math", ""),
+    ],
+)
+def test_what_a_block_needs_holds_for_what_builds_on_it(line, said):
+    assert bars(second=line) == {0: "", 1: said, 2: said, 3: ""}
+
+
+def test_an_exercise_needs_what_its_check_needs():
+    assert bars(check="import torch")[3] == "PyTorch"
+
+
+def test_the_page_is_told_the_parts_and_the_blanks_of_an_exercise():
+    assert runtime.exercises_of(chapter()) == {3: ["try", -1, 4, -1, ["x"]]}
+
+
+def test_a_block_that_is_shown_only_has_no_bar():
+    page = parse(
+        '---\ntitle: T\ndescription: D.\n---\n# T\n\n<!--pytest.mark.skip(reason="no")-->\n```python\nx\n```\n'
+    )
+    assert runtime.bars(page, reader.chains(page)) == {}
+
+
+def test_without_npm_there_is_no_folder(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("BOOK_CACHE", str(tmp_path))
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: None)
+    runtime.folder.cache_clear()
+    try:
+        assert runtime.folder() == ""
+        assert "blocks get no Run button" in capsys.readouterr().err
+        runtime.write(tmp_path / "site")
+        assert not (tmp_path / "site").exists()
+    finally:
+        runtime.folder.cache_clear()
+
+
+def test_a_package_that_is_not_the_pinned_one_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("BOOK_CACHE", str(tmp_path))
+    package = tmp_path / f"pyodide-{runtime._DATA['version']}.tgz"
+    package.write_bytes(b"something else")
+    with pytest.raises(RuntimeError, match="was not the package that runtime.toml pins"):
+        runtime.fetch()
+    assert not package.exists()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    if not runtime.folder():
+        pytest.skip("npm is missing: sudo apt install npm")
+    to = tmp_path_factory.mktemp("site")
+    runtime.write(to)
+    return to / runtime.folder()
+
+
+def test_each_wheel_is_the_one_that_pyodide_lists(site):
+    lock = json.loads((site / "pyodide-lock.json").read_text())["packages"]
+    assert {"numpy", "matplotlib", "pillow"} <= lock.keys() and "fonttools" not in lock
+    for about in lock.values():
+        assert hashlib.sha256((site / about["file_name"]).read_bytes()).hexdigest() == about["sha256"]
+        assert set(about["depends"]) <= lock.keys()
+    assert {about["file_name"] for about in lock.values()} == {file.name for file in runtime.VENDOR.iterdir()}
+
+
+def test_every_file_is_told_with_its_size(site):
+    sizes = json.loads((site / "sizes.json").read_text())
+    assert sizes == {file.name: file.stat().st_size for file in site.iterdir() if file.name != "sizes.json"}
+    assert sum(sizes.values()) < 32e6
+
+
+def test_data_go_in_a_file_of_their_own(site):
+    book, data = (set(zipfile.ZipFile(site / f"{name}.zip").namelist()) for name in ("book", "data"))
+    assert {"chainrule/ops.py", "bookbinder/in_page.py", "bookbinder/matplotlibrc"} <= book
+    assert {"chainrule/datasets/alice.txt.gz", "sklearn/datasets.py", "sklearn/digits.npz"} <= data
+    assert not book & data and (site / "book.zip").stat().st_size < 400_000
+
+
+def test_the_same_files_make_the_same_bytes(site, tmp_path):
+    runtime.write(tmp_path)
+    for file in site.iterdir():
+        assert (tmp_path / site.name / file.name).read_bytes() == file.read_bytes(), file.name
