@@ -31,14 +31,15 @@ def enter() -> None:
     warnings.formatwarning = lambda message, category, *rest: f"{category.__name__}: {message}\n"
 
 
-def run(page: str, pieces: list[tuple[int, str]], tell: Callable[[int, int], object]) -> str:
+def run(page: str, pieces: list[tuple[int, str, bool]], tell: Callable[[int, int], object]) -> str:
     """What the last of some blocks puts out besides text, as JSON: `result`, `error`, `figures`.
 
     Blocks that were run before, unchanged and in this order, are not run again; else all begin anew.
 
     Args:
         page: Address of the page.
-        pieces: The blocks of a program, each its number and its code.
+        pieces: The blocks of a program, each its number, its code, and whether all of it runs here: of one that needs
+            what a browser has not, only imports are carried out.
         tell: Called before each block that is run, with its number and how many follow it.
     """
     pieces = [tuple(piece) for piece in pieces]
@@ -58,7 +59,7 @@ def run(page: str, pieces: list[tuple[int, str]], tell: Callable[[int, int], obj
 
 def check(
     page: str,
-    above: list[tuple[int, str]],
+    above: list[tuple[int, str, bool]],
     pieces: list[str],
     names: list[str],
     tell: Callable[[int, int], object],
@@ -95,8 +96,9 @@ def check(
     return json.dumps(verdict)
 
 
-def _run_block(number: int, code: str, space: dict, last: bool) -> dict:
+def _run_block(number: int, code: str, whole: bool, space: dict, last: bool) -> dict:
     """What one block puts out; figures are drawn for the last block only."""
+    code = code if whole else _imports(code)
     file, said = f"<block {number + 1}>", {"result": None, "error": "", "trace": "", "figures": []}
     linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
     with _undone():
@@ -106,11 +108,22 @@ def _run_block(number: int, code: str, space: dict, last: bool) -> dict:
             exec(compile(tree, file, "exec"), space)
             value = eval(compile(ast.Expression(tail.value), file, "eval"), space) if tail else None
             said["result"] = None if value is None else repr(value)
-            said["figures"] = [figures.draw(figure) for figure in _open()] if last else []
+            said["figures"] = _drawn() if last else []
         except BaseException as error:
             said["error"] = f"{type(error).__name__}: {error}".rstrip(": ")
             said["trace"] = _trace(error)
     return said
+
+
+def _imports(code: str) -> str:
+    """The imports of a block, each tried by itself."""
+    rows = [row for row in ast.parse(code).body if isinstance(row, ast.Import | ast.ImportFrom)]
+    lines = []
+    for row in rows:
+        for alias in list(row.names):
+            row.names = [alias]
+            lines.append(f"try:\n    {ast.unparse(row)}\nexcept ImportError:\n    pass\n")
+    return "".join(lines)
 
 
 def _trace(error: BaseException) -> str:
@@ -135,6 +148,8 @@ def _undone() -> Iterator[None]:
             pyplot.close("all")
 
 
-def _open() -> list:
+def _drawn() -> list[dict]:
+    """Every open figure in both inks."""
     pyplot = sys.modules.get("matplotlib.pyplot")
-    return [pyplot.figure(number) for number in pyplot.get_fignums()] if pyplot else []
+    with warnings.catch_warnings(action="ignore"):
+        return [figures.draw(pyplot.figure(number)) for number in pyplot.get_fignums()] if pyplot else []

@@ -28,17 +28,25 @@ ROOT = HERE.parents[1]
 VENDOR = ROOT / "vendor" / "pyodide"
 _DATA = table("runtime")
 _SETS = "digits iris breast_cancer diabetes".split()  # of scikit-learn, which is too large to go along
-# In the place of scikit-learn, for chainrule.data alone.
-_SKLEARN = '''"""The data sets of scikit-learn that chainrule.data asks for, without scikit-learn."""
+_THERE = {f"sklearn.datasets.load_{name}" for name in _SETS}
+# In the place of scikit-learn.
+_SKLEARN = '''"""The data sets of scikit-learn that go along, without scikit-learn."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 
 
-def _load(name):
-    saved = np.load(Path(__file__).with_name(f"{name}.npz"))
-    return saved["x"], saved["y"]
+class Bunch(dict):
+    def __getattr__(self, name):
+        return self[name]
+
+
+def _load(name, return_X_y=False):
+    file = Path(__file__).with_name(name)
+    found = Bunch(np.load(file.with_suffix(".npz")), **json.loads(file.with_suffix(".json").read_text()))
+    return (found.data, found.target) if return_X_y else found
 
 
 '''
@@ -81,12 +89,55 @@ def folder() -> str:
 
 
 def lacks(codes: list[str]) -> str:
-    """What a program needs and the browser has not, in a reader's words; "" where it runs there."""
+    """What the last block of a program needs and the browser has not, in a reader's words; "" where it runs there.
+
+    It needs what it imports, and what the blocks need whose names it reads; of the other blocks above it that do not
+    run, only the imports are carried out.
+    """
+    bound: dict[str, str] = {}  # by name: what its block lacks
+    said = ""
     for code in codes:
-        for name in _imported(code):
-            if name in _DATA["missing"]:
-                return _DATA["missing"][name]
-    return ""
+        missing = _DATA["missing"]
+        reads, binds = _names(code)
+        own = [missing[name] for name in sorted(_imported(code)) if name in missing]
+        said = next(iter([*own, *filter(None, map(bound.get, sorted(reads)))]), "")
+        bound |= dict.fromkeys(binds, said) | dict.fromkeys(_available(code), "")
+    return said
+
+
+def _names(code: str) -> tuple[set[str], set[str]]:
+    """Names that a block reads before it binds them, and those that it binds."""
+    reads: set[str] = set()
+    binds: set[str] = set()
+    for row in ast.parse(code).body:
+        nodes = [*ast.walk(row)]
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+        inside = isinstance(row, ast.FunctionDef | ast.ClassDef)
+        local = stored | {node.arg for node in nodes if isinstance(node, ast.arg)} if inside else set()
+        reads |= {node.id for node in names if isinstance(node.ctx, ast.Load)} - binds - local
+        imports = [
+            alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+        ]
+        binds |= {(alias.asname or alias.name).partition(".")[0] for alias in imports}
+        binds |= {row.name} if inside else stored
+    return reads, binds
+
+
+def _available(code: str) -> set[str]:
+    """Names that the imports of a block bind to what a browser has."""
+    rows = [row for row in ast.parse(code).body if isinstance(row, ast.Import | ast.ImportFrom)]
+    found = set()
+    for row in rows:
+        for alias in row.names:
+            alone = (
+                ast.ImportFrom(row.module, [alias], 0)
+                if isinstance(row, ast.ImportFrom)
+                else ast.Import([alias])
+            )
+            if not _imported(ast.unparse(alone)) & _DATA["missing"].keys():
+                found.add((alias.asname or alias.name).partition(".")[0])
+    return found
 
 
 def _imported(code: str) -> set[str]:
@@ -96,6 +147,7 @@ def _imported(code: str) -> set[str]:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{name}" for name in names]
+        names = [name for name in names if name not in _THERE]
         found |= {name.removeprefix("chainrule.").partition(".")[0] for name in names}
         if isinstance(node, ast.Attribute) and node.attr == "torch":
             found.add("torch")
@@ -209,12 +261,18 @@ def _data() -> bytes:
     files = {f"chainrule/datasets/{file.name}": file.read_bytes() for file in shipped.iterdir()}
     text = _SKLEARN
     for name in _SETS:
-        arrays, out = getattr(datasets, f"load_{name}")(return_X_y=True), {}
-        for key, array in zip("xy", arrays, strict=True):
-            saved = io.BytesIO()
-            np.save(saved, array)
-            out[f"{key}.npy"] = saved.getvalue()
-        files[f"sklearn/{name}.npz"] = _packed(out)
-        text += f"def load_{name}(return_X_y=True):\n    return _load({name!r})\n\n\n"
+        bunch, out = getattr(datasets, f"load_{name}")(), {}
+        for key in ("data", "target", "images"):
+            if key in bunch:
+                saved = io.BytesIO()
+                np.save(saved, bunch[key])
+                out[f"{key}.npy"] = saved.getvalue()
+        words = {
+            key: [str(word) for word in bunch[key]]
+            for key in ("feature_names", "target_names")
+            if key in bunch
+        }
+        files |= {f"sklearn/{name}.npz": _packed(out), f"sklearn/{name}.json": json.dumps(words).encode()}
+        text += f"def load_{name}(**options):\n    return _load({name!r}, **options)\n\n\n"
     files |= {"sklearn/__init__.py": b"", "sklearn/datasets.py": (text.rstrip() + "\n").encode()}
     return _packed(files)

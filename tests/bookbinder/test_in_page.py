@@ -14,7 +14,7 @@ def told():
 
 
 def run(told, *codes, page="p/"):
-    pieces = [(number, code) for number, code in enumerate(codes)]
+    pieces = [(number, code, True) for number, code in enumerate(codes)]
     return json.loads(in_page.run(page, pieces, lambda number, left: told.append((number, left))))
 
 
@@ -43,6 +43,11 @@ def test_a_change_above_or_another_page_begins_anew(told, page, first):
 def test_the_same_block_again_begins_anew_so_that_its_numbers_are_those_of_the_page(told):
     run(told, "n = [0]", "n[0] += 1\nn[0]")
     assert run(told, "n = [0]", "n[0] += 1\nn[0]")["result"] == "1"
+
+
+def test_of_a_block_that_needs_more_the_imports_are_carried_out(told):
+    pieces = [(0, "import json, torchwood, math\nprint(torchwood)", False), (1, "json.dumps(math.pi)", True)]
+    assert json.loads(in_page.run("p/", pieces, lambda *_: None))["result"] == repr("3.141592653589793")
 
 
 def test_an_error_is_told_from_the_block_on_and_what_comes_next_begins_anew(told):
@@ -111,7 +116,7 @@ def test_the_set_up_is_run_first_and_each_answer_is_alone(told):
 
 
 def test_in_a_lab_an_answer_sees_what_is_above_it(told):
-    above = [(0, "one = 1")]
+    above = [(0, "one = 1", True)]
     assert check("x = one", above=above)["verdict"] == "right"
-    failed = check("x = one", above=[(0, "1 / 0")])
+    failed = check("x = one", above=[(0, "1 / 0", True)])
     assert failed == {"verdict": "error", "said": "above this exercise: ZeroDivisionError: division by zero"}

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -81,12 +83,33 @@ def test_blocks_and_the_starter_have_a_bar_and_other_parts_none():
         ("from chainrule import nn, torch", "PyTorch"),
         ("import chainrule as cr; cr.torch.device()", "PyTorch"),
         ("from scipy import stats", "SciPy"),
+        ("from sklearn.datasets import load_digits, load_iris", ""),
+        ("from sklearn.datasets import load_digits, load_wine", "scikit-learn"),
         ("import threading", "threads"),
         ("from chainrule import nn, plot, data; import matplotlib.pyplot as plt, json, math", ""),
     ],
 )
-def test_what_a_block_needs_holds_for_what_builds_on_it(line, said):
-    assert bars(second=line) == {0: "", 1: said, 2: said, 3: ""}
+def test_what_a_block_needs_is_told_by_what_it_imports(line, said):
+    assert bars(second=line) == {0: "", 1: said, 2: "", 3: ""}
+
+
+@pytest.mark.parametrize(
+    ("above", "code", "said"),
+    [
+        ("import torch\ny = torch.ones(2)", "print(y)", "PyTorch"),
+        ("import torch\ny = torch.ones(2)", "def f(a):\n    return a + y", "PyTorch"),
+        ("import torch\nx = 1", "def f(y):\n    x = y\n    return x", ""),
+        ("import torch\nx = 1", "x = 2\nprint(x)", ""),
+        ("import torch\nx = 1", "print(x)\nx = 2", "PyTorch"),
+        ("from scipy import stats as s", "for s in range(3):\n    pass", ""),
+        ("import torch, numpy as np", "np.ones(2)", ""),
+        ("from chainrule import torch as ct, nn", "nn.Linear(1, 1)", ""),
+        ("from chainrule import torch as ct, nn", "ct.device()", "PyTorch"),
+    ],
+)
+def test_a_block_lacks_what_those_lack_whose_names_it_reads(above, code, said):
+    assert runtime.lacks([above, code]) == said
+    assert runtime.lacks([above, code, "z = 1"]) == ""
 
 
 def test_an_exercise_needs_what_its_check_needs():
@@ -155,6 +178,22 @@ def test_data_go_in_a_file_of_their_own(site):
     assert {"chainrule/ops.py", "bookbinder/in_page.py", "bookbinder/matplotlibrc"} <= book
     assert {"chainrule/datasets/alice.txt.gz", "sklearn/datasets.py", "sklearn/digits.npz"} <= data
     assert not book & data and (site / "book.zip").stat().st_size < 400_000
+
+
+def test_the_stand_in_for_scikit_learn_gives_what_that_gives(site, tmp_path):
+    zipfile.ZipFile(site / "data.zip").extractall(tmp_path)
+    code = """
+import sys; sys.path.insert(0, sys.argv[1])
+from sklearn import datasets
+import json
+for name in ("digits", "iris", "breast_cancer", "diabetes"):
+    all_of_it = getattr(datasets, f"load_{name}")()
+    x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    print(json.dumps([x.sum(), y.sum().item(), str(x.dtype), str(y.dtype), list(map(str, all_of_it.feature_names))]))
+"""
+    said = [subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True).stdout
+            for folder in (tmp_path, tmp_path / "nowhere")]  # fmt: skip
+    assert said[0] == said[1] and said[0].count("\n") == 4
 
 
 def test_the_same_files_make_the_same_bytes(site, tmp_path):

@@ -80,7 +80,7 @@ async function provide(code) {
     packages.add("matplotlib");
     post({ status: "Starting matplotlib" });
   }
-  if (/\bdata\b/.test(code) && !packages.has("data")) {
+  if (/\bdata(sets)?\b/.test(code) && !packages.has("data")) {
     begin("the book's data", ["data.zip"]);
     await unpack("data.zip");
     py.runPython("import importlib; importlib.invalidate_caches()");

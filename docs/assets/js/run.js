@@ -81,14 +81,15 @@ function save(number, code) {
 
 const codeOf = number => barOf(number)?.editor?.value.trimEnd() ?? printedCode(number);
 
-// In a lab, what stands in for an answer is left out once the answer is right.
+// Of blocks that do not run here the imports alone are carried out, for this one reads no other name of theirs. In a lab, what stands in for an
+// answer is left out once the answer is right.
 const blocksBefore = number => {
   const chain = JSON.parse(header().dataset.chains)[number];
   const solved = memory.get("book-solved", {})[place()]?.right ?? [];
   const drills = Object.entries(JSON.parse(header().dataset.exercises));
   const right = drills.filter(([at, [name]]) => solved.includes(name) && barOf(at)?.editor);
   const out = new Set([number, ...right.map(([, drill]) => drill[3])]);
-  return chain.filter(n => !out.has(n)).map(n => [n, codeOf(n)]);
+  return chain.filter(n => !out.has(n)).map(n => [n, codeOf(n), !barOf(n)?.dataset.lacks]);
 };
 
 // --- Run and check ----------------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ async function run(bar, number) {
   const code = codeOf(number);
   const output = new Output(bar);
   const began = performance.now();
-  const said = await talk(bar, output, { blocks: [...blocksBefore(number), [number, code]] });
+  const said = await talk(bar, output, { blocks: [...blocksBefore(number), [number, code, true]] });
   if (said.fatal !== undefined) return [said.fatal];
   output.finish(said);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
