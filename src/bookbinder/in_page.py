@@ -34,27 +34,37 @@ def enter() -> None:
 def run(page: str, pieces: list[tuple[int, str, bool]], tell: Callable[[int, int], object]) -> str:
     """What the last of some blocks puts out besides text, as JSON: `result`, `error`, `figures`.
 
-    Blocks that were run before, unchanged and in this order, are not run again; else all begin anew.
+    Blocks that were run before and have not changed are not run again; where one would have to run before others that
+    have run, and where the last one has, all begin anew: so the numbers are those of the page.
 
     Args:
         page: Address of the page.
-        pieces: The blocks of a program, each its number, its code, and whether all of it runs here: of one that needs
-            what a browser has not, only imports are carried out.
+        pieces: The blocks of a program, each its number, its code, and whether it is run; of one that is not needed, or
+            that needs what a browser has not, only the imports are carried out.
         tell: Called before each block that is run, with its number and how many follow it.
     """
-    pieces = [tuple(piece) for piece in pieces]
-    done = len(_now["done"])
-    if _now["page"] != page or _now["done"] != pieces[:done] or done >= len(pieces):
+    wanted = [(number, code) for number, code, whole in pieces if whole]
+    if _now["page"] != page or not _goes_on(wanted):
         _now.update(page=page, done=[], space={"__name__": "__main__"})
-        done = 0
-    for at in range(done, len(pieces)):
-        tell(pieces[at][0], len(pieces) - 1 - at)
-        said = _run_block(*pieces[at], _now["space"], last=at == len(pieces) - 1)
+    for _, code, whole in pieces:
+        if not whole:
+            exec(_imports(code), _now["space"])
+    left = [piece for piece in wanted if piece not in _now["done"]]
+    for at, piece in enumerate(left, 1):
+        tell(piece[0], len(left) - at)
+        said = _run_block(*piece, _now["space"], last=at == len(left))
         if said["error"]:
             _now.update(page="")  # what comes next begins anew
-            return json.dumps(said)
-        _now["done"].append(pieces[at])
+            break
+        _now["done"].append(piece)
     return json.dumps(said)
+
+
+def _goes_on(wanted: list[tuple[int, str]]) -> bool:
+    """Whether blocks can be run after those that have been."""
+    ran = [number for number, _ in _now["done"]]
+    left = [number for number, code in wanted if (number, code) not in _now["done"]]
+    return wanted[-1] not in _now["done"] and all(number > max(ran, default=-1) for number in left)
 
 
 def check(
@@ -96,9 +106,8 @@ def check(
     return json.dumps(verdict)
 
 
-def _run_block(number: int, code: str, whole: bool, space: dict, last: bool) -> dict:
+def _run_block(number: int, code: str, space: dict, last: bool) -> dict:
     """What one block puts out; figures are drawn for the last block only."""
-    code = code if whole else _imports(code)
     file, said = f"<block {number + 1}>", {"result": None, "error": "", "trace": "", "figures": []}
     linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
     with _undone():
@@ -116,14 +125,15 @@ def _run_block(number: int, code: str, whole: bool, space: dict, last: bool) -> 
 
 
 def _imports(code: str) -> str:
-    """The imports of a block, each tried by itself."""
-    rows = [row for row in ast.parse(code).body if isinstance(row, ast.Import | ast.ImportFrom)]
-    lines = []
-    for row in rows:
+    """The imports of a block, each tried by itself, of names that are not there yet."""
+    text = ""
+    for row in [row for row in ast.parse(code).body if isinstance(row, ast.Import | ast.ImportFrom)]:
         for alias in list(row.names):
             row.names = [alias]
-            lines.append(f"try:\n    {ast.unparse(row)}\nexcept ImportError:\n    pass\n")
-    return "".join(lines)
+            name = (alias.asname or alias.name).partition(".")[0]
+            text += f"if {name!r} not in globals():\n    try:\n        {ast.unparse(row)}\n"
+            text += "    except ImportError:\n        pass\n"
+    return text
 
 
 def _trace(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from bookbinder import (
     course,
     exercises,
     frames,
+    in_browser,
     length,
     links,
     predict,
@@ -136,7 +137,7 @@ class _Splice(Preprocessor):
         for answer in chapter.answers:
             first, last = answer.line - 1 - self.offset, answer.end - self.offset
             lines[first:last] = [""] * (last - first)
-        self.bars = runtime.bars(chapter, reader.chains(chapter)) if runtime.folder() else {}
+        self.bars = in_browser.bars(chapter) if runtime.folder() else {}
         below = frames.below(chapter, data["blocks"])
         below = [
             (*shown, names) for shown, names in zip(below, links.figures(b[0] for b in below), strict=True)
@@ -229,6 +230,8 @@ class _Splice(Preprocessor):
         buttons = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")
         needs = [self._need(need) for need in chapter.meta.get("needs") or []]
         proved, more = _proved(chapter, data), reader.attributes(chapter, self.root)
+        if chapter.blocks and (python := runtime.folder()):
+            more += in_browser.attributes(chapter, self.root + python)
         place = self.course.place(self.course.page_of(chapter))
         notation = (
             f"{self.root}reference/notation/" if (self.docs / "reference/notation.md").is_file() else ""

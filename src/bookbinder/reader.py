@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from bookbinder import exercises, runtime
+from bookbinder import exercises
 from bookbinder.chapter import Chapter
 
 WHEEL = "<!-- the link to chainrule's wheel, written by the build -->"
@@ -59,14 +59,7 @@ def attributes(chapter: Chapter, root: str) -> str:
     if not chapter.blocks:
         return ""
     chain = html.escape(json.dumps(chains(chapter), separators=(",", ":")))
-    said = f' data-chains="{chain}" data-wheel="{html.escape(wheel(root))}"'
-    if not runtime.folder():
-        return said
-    drills = html.escape(json.dumps(runtime.exercises_of(chapter), separators=(",", ":")))
-    return (
-        f'{said} data-python="{root}{runtime.folder()}/" data-exercises="{drills}"'
-        + " data-lab" * chapter.is_lab
-    )
+    return f' data-chains="{chain}" data-wheel="{html.escape(wheel(root))}"'
 
 
 def bundle(site: Path) -> None:

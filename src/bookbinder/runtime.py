@@ -1,10 +1,9 @@
-"""Python for the page: which blocks run in a browser, and the files that run them.
+"""Python for the page: the files that run blocks in a browser.
 
 The core is Pyodide's, from the npm registry; a book that is built without npm has no Run buttons. Everything is
 served from the site itself, from a folder with the core's version in its name.
 """
 
-import ast
 import base64
 import hashlib
 import io
@@ -19,16 +18,13 @@ from functools import cache as once
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from bookbinder import cache, exercises
-from bookbinder.chapter import STAND_IN, Chapter
+from bookbinder import cache
 from bookbinder.page import table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 VENDOR = ROOT / "vendor" / "pyodide"
 _DATA = table("runtime")
-_SETS = "digits iris breast_cancer diabetes".split()  # of scikit-learn, which is too large to go along
-_THERE = {f"sklearn.datasets.load_{name}" for name in _SETS}
 # In the place of scikit-learn.
 _SKLEARN = '''"""The data sets of scikit-learn that go along, without scikit-learn."""
 
@@ -83,115 +79,6 @@ def folder() -> str:
         print("bookbinder: npm did not give Pyodide, so blocks get no Run button", file=sys.stderr)
         return ""
     return f"python-{_DATA['version']}"
-
-
-# --- What runs ---------------------------------------------------------------------------------------------------
-
-
-def lacks(codes: list[str]) -> str:
-    """What the last block of a program needs and the browser has not, in a reader's words; "" where it runs there.
-
-    It needs what it imports, and what the blocks need whose names it reads; of the other blocks above it that do not
-    run, only the imports are carried out.
-    """
-    bound: dict[str, str] = {}  # by name: what its block lacks
-    said = ""
-    for code in codes:
-        missing = _DATA["missing"]
-        reads, binds = _names(code)
-        own = [missing[name] for name in sorted(_imported(code)) if name in missing]
-        said = next(iter([*own, *filter(None, map(bound.get, sorted(reads)))]), "")
-        bound |= dict.fromkeys(binds, said) | dict.fromkeys(_available(code), "")
-    return said
-
-
-def _names(code: str) -> tuple[set[str], set[str]]:
-    """Names that a block reads before it binds them, and those that it binds."""
-    reads: set[str] = set()
-    binds: set[str] = set()
-    for row in ast.parse(code).body:
-        nodes = [*ast.walk(row)]
-        names = [node for node in nodes if isinstance(node, ast.Name)]
-        stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-        inside = isinstance(row, ast.FunctionDef | ast.ClassDef)
-        local = stored | {node.arg for node in nodes if isinstance(node, ast.arg)} if inside else set()
-        reads |= {node.id for node in names if isinstance(node.ctx, ast.Load)} - binds - local
-        imports = [
-            alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
-        ]
-        binds |= {(alias.asname or alias.name).partition(".")[0] for alias in imports}
-        binds |= {row.name} if inside else stored
-    return reads, binds
-
-
-def _available(code: str) -> set[str]:
-    """Names that the imports of a block bind to what a browser has."""
-    rows = [row for row in ast.parse(code).body if isinstance(row, ast.Import | ast.ImportFrom)]
-    found = set()
-    for row in rows:
-        for alias in row.names:
-            alone = (
-                ast.ImportFrom(row.module, [alias], 0)
-                if isinstance(row, ast.ImportFrom)
-                else ast.Import([alias])
-            )
-            if not _imported(ast.unparse(alone)) & _DATA["missing"].keys():
-                found.add((alias.asname or alias.name).partition(".")[0])
-    return found
-
-
-def _imported(code: str) -> set[str]:
-    """Modules that a program imports, by their first name; chainrule.torch is torch."""
-    found = set()
-    for node in ast.walk(ast.parse(code)):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{name}" for name in names]
-        names = [name for name in names if name not in _THERE]
-        found |= {name.removeprefix("chainrule.").partition(".")[0] for name in names}
-        if isinstance(node, ast.Attribute) and node.attr == "torch":
-            found.add("torch")
-    return found
-
-
-def bars(chapter: Chapter, chains: list[list[int]]) -> dict[int, str]:
-    """What stands below blocks, by their number: "" where it runs in the page, else what it needs.
-
-    Shown are the blocks of the page's own programs, and the starters of exercises; a starter needs what its set-up and
-    its check need as well.
-
-    Args:
-        chapter: The page.
-        chains: Of each block, the numbers of its whole program (see reader.py).
-    """
-    parts = {block.exercise: n for n, block in enumerate(chapter.blocks) if block.exercise}
-    found = {}
-    for at, (block, chain) in enumerate(zip(chapter.blocks, chains, strict=True)):
-        name, role = block.exercise or ("", "starter")
-        if role != "starter" or block.mark and block.mark.kind.startswith("skip"):
-            continue
-        if name:
-            chain = [*chain, parts[name, "check"]]
-        found[at] = lacks([chapter.blocks[n].code for n in chain])
-    return found
-
-
-def exercises_of(chapter: Chapter) -> dict[int, list]:
-    """For the starter of each exercise by its number: its name, numbers of set-up, check and stand-in, its blanks.
-
-    A number is -1 where there is no such part.
-    """
-    number = {id(block): n for n, block in enumerate(chapter.blocks)}
-    found = {}
-    for exercise in exercises.groups(chapter):
-        at = {role: number[id(block)] for role, block in exercise.parts.items() if id(block) in number}
-        if {"starter", "check"} <= at.keys():
-            others = [at.get(role, -1) for role in ("setup", "check", STAND_IN)]
-            found[at["starter"]] = [exercise.name, *others, exercise.blanks()]
-    return found
-
-
-# --- The files ---------------------------------------------------------------------------------------------------
 
 
 def write(site: Path) -> None:
@@ -260,7 +147,7 @@ def _data() -> bytes:
     shipped = ROOT / "src" / "chainrule" / "datasets"
     files = {f"chainrule/datasets/{file.name}": file.read_bytes() for file in shipped.iterdir()}
     text = _SKLEARN
-    for name in _SETS:
+    for name in _DATA["sets"]:
         bunch, out = getattr(datasets, f"load_{name}")(), {}
         for key in ("data", "target", "images"):
             if key in bunch:

@@ -50,6 +50,15 @@ def test_of_a_block_that_needs_more_the_imports_are_carried_out(told):
     assert json.loads(in_page.run("p/", pieces, lambda *_: None))["result"] == repr("3.141592653589793")
 
 
+def test_a_block_goes_on_after_others_that_it_does_not_need(told):
+    tell = lambda *said: told.append(said)
+    in_page.run("p/", [(0, "n = [0]", True), (1, "m = 1", True)], tell)
+    said = in_page.run("p/", [(0, "n = [0]", True), (1, "m = 1", False), (2, "n", True)], tell)
+    assert json.loads(said)["result"] == "[0]" and told == [(0, 1), (1, 0), (2, 0)]
+    in_page.run("p/", [(0, "n = [0]", True), (1, "m = 1", True)], tell)
+    assert told[3:] == [(0, 1), (1, 0)]
+
+
 def test_an_error_is_told_from_the_block_on_and_what_comes_next_begins_anew(told):
     said = run(told, "def f():\n    return 1 / 0", "f()")
     assert said["error"] == "ZeroDivisionError: division by zero"

@@ -122,7 +122,7 @@ onmessage = async ({ data }) => {
   muted = true;
   try {
     if (!py) await start(data.base);
-    await provide(JSON.stringify([data.blocks, data.parts]));
+    await provide(JSON.stringify([data.blocks.filter(([, , whole]) => whole), data.parts]));
     const blocks = py.toPy(data.blocks);
     const said = data.parts
       ? driver.check(data.page, blocks, py.toPy(data.parts), py.toPy(data.names), tell)

@@ -81,15 +81,17 @@ function save(number, code) {
 
 const codeOf = number => barOf(number)?.editor?.value.trimEnd() ?? printedCode(number);
 
-// Of blocks that do not run here the imports alone are carried out, for this one reads no other name of theirs. In a lab, what stands in for an
-// answer is left out once the answer is right.
-const blocksBefore = number => {
+// The program above a block: of each block its number, its code, and whether it is run; of others the imports alone are
+// carried out. In a lab, what stands in for an answer is left out once the answer is right.
+const blocksBefore = (number, all = false) => {
   const chain = JSON.parse(header().dataset.chains)[number];
+  const after = new Set(barOf(number).dataset.after.split(" ").map(Number));
   const solved = memory.get("book-solved", {})[place()]?.right ?? [];
   const drills = Object.entries(JSON.parse(header().dataset.exercises));
   const right = drills.filter(([at, [name]]) => solved.includes(name) && barOf(at)?.editor);
   const out = new Set([number, ...right.map(([, drill]) => drill[3])]);
-  return chain.filter(n => !out.has(n)).map(n => [n, codeOf(n), !barOf(n)?.dataset.lacks]);
+  const runs = n => (all ? !barOf(n)?.dataset.lacks : after.has(n));
+  return chain.filter(n => !out.has(n)).map(n => [n, codeOf(n), runs(n)]);
 };
 
 // --- Run and check ----------------------------------------------------------------------------------------------------
@@ -113,9 +115,13 @@ const talk = (bar, output, message) => {
 // What is said at the end of a run.
 async function run(bar, number) {
   const code = codeOf(number);
-  const output = new Output(bar);
+  let output = new Output(bar);
   const began = performance.now();
-  const said = await talk(bar, output, { blocks: [...blocksBefore(number), [number, code, true]] });
+  let said = await talk(bar, output, { blocks: [...blocksBefore(number), [number, code, true]] });
+  if (/^NameError/.test(said.error)) { // changed code may need more of the page than the printed code
+    output = new Output(bar);
+    said = await talk(bar, output, { blocks: [...blocksBefore(number, true), [number, code, true]] });
+  }
   if (said.fatal !== undefined) return [said.fatal];
   output.finish(said);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);

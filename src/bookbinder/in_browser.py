@@ -1,0 +1,135 @@
+"""What of a page runs in a browser: which blocks, with which others before them, and which exercises.
+
+Told from the names that blocks read and bind. A block runs without those above it that it does not need, so that a
+long training does not have to be waited for; of these the imports alone are carried out.
+"""
+
+import ast
+import html
+import json
+import re
+
+from bookbinder import exercises, reader
+from bookbinder.chapter import STAND_IN, Chapter
+from bookbinder.page import table
+
+_MISSING = table("runtime")["missing"]
+_THERE = {f"sklearn.datasets.load_{name}" for name in table("runtime")["sets"]}
+_SEEDS = re.compile(r"\b(manual_)?seed\(|\bset_\w+\(")  # what changes a state that has no name in the program
+_MADE = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_IMPORT = ast.Import | ast.ImportFrom
+
+
+class _Names(ast.NodeVisitor):
+    """Names that a block `reads` before it binds them, those that it `binds` to values, and to `modules`."""
+
+    def __init__(self, code: str):
+        self.reads: set[str] = set()
+        self.binds: set[str] = set()
+        self.made: set[str] = set()
+        self.modules: dict[str, str] = {}
+        for row in ast.parse(code).body:
+            self._take(row)
+
+    def _take(self, row: ast.stmt) -> None:
+        nodes = [*ast.walk(row)]
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+        inside = isinstance(row, _MADE)
+        local = stored | {node.arg for node in nodes if isinstance(node, ast.arg)} if inside else set()
+        known = self.binds | self.made | self.modules.keys() | local
+        self.reads |= {node.id for node in names if isinstance(node.ctx, ast.Load)} - known
+        for node in nodes:
+            if isinstance(node, _IMPORT):
+                self._import(node)
+            elif isinstance(node, ast.Attribute) and node.attr == "torch":
+                self.modules.setdefault("chainrule.torch", "torch")
+        (self.made if inside else self.binds).update({row.name} if inside else stored)
+
+    def _import(self, row: _IMPORT) -> None:
+        for alias in row.names:
+            module = f"{row.module}.{alias.name}" if isinstance(row, ast.ImportFrom) else alias.name
+            name = (alias.asname or alias.name).partition(".")[0]
+            self.modules[name] = (
+                "" if module in _THERE else module.removeprefix("chainrule.").partition(".")[0]
+            )
+
+    def missing(self) -> str:
+        """What it imports and a browser has not."""
+        found = [_MISSING[module] for module in self.modules.values() if module in _MISSING]
+        return found[0] if found else ""
+
+
+def lacks(codes: list[str]) -> str:
+    """What the last block of a program needs and a browser has not, in a reader's words; "" where it runs there."""
+    bound: dict[str, str] = {}  # by name: what the block lacks that bound it
+    said = ""
+    for code in codes:
+        names = _Names(code)
+        above = [bound[name] for name in sorted(names.reads) if bound.get(name)]
+        said = names.missing() or (above[0] if above else "")
+        bound |= dict.fromkeys(names.binds | names.made, said)
+        bound |= {name: _MISSING.get(module, "") for name, module in names.modules.items()}
+    return said
+
+
+def needed(codes: list[str]) -> list[int]:
+    """Numbers of the blocks of a program that its last one needs, itself among them.
+
+    A block is needed that binds a name which is read, or uses a value that has one: it may change it.
+    """
+    names = [_Names(code) for code in codes]
+    made = set().union(*(each.made | each.modules.keys() for each in names))
+    last = len(codes) - 1
+    found, wanted = {last}, names[last].reads
+    while True:  # until nothing is added: a function may read what is bound below it
+        values = wanted - made
+        uses = lambda each: (each.binds | each.made) & wanted or each.reads & values
+        more = {at for at, each in enumerate(names) if uses(each) or _SEEDS.search(codes[at])} | found
+        if more == found:
+            return sorted(found)
+        found, wanted = more, wanted.union(*(names[at].reads for at in more))
+
+
+def bars(chapter: Chapter) -> dict[int, str | list[int]]:
+    """What stands below blocks, by their number: the blocks to run before it, or in words what a browser has not.
+
+    Shown are the blocks of the page's own programs, and the starters of exercises, for which set-up and check count.
+    """
+    parts = {block.exercise: n for n, block in enumerate(chapter.blocks) if block.exercise}
+    codes = [block.code for block in chapter.blocks]
+    found: dict[int, str | list[int]] = {}
+    for at, (block, chain) in enumerate(zip(chapter.blocks, reader.chains(chapter), strict=True)):
+        name, role = block.exercise or ("", "starter")
+        if role != "starter" or block.mark and block.mark.kind.startswith("skip"):
+            continue
+        program = [*chain, parts[name, "check"]] if name and (name, "check") in parts else chain
+        said = lacks([codes[n] for n in program])
+        found[at] = said or [program[n] for n in needed([codes[n] for n in program]) if program[n] < at]
+    return found
+
+
+def exercises_of(chapter: Chapter) -> dict[int, list]:
+    """For the starter of each exercise by its number: its name, numbers of set-up, check and stand-in, its blanks.
+
+    A number is -1 where there is no such part.
+    """
+    number = {id(block): n for n, block in enumerate(chapter.blocks)}
+    found = {}
+    for exercise in exercises.groups(chapter):
+        at = {role: number[id(block)] for role, block in exercise.parts.items() if id(block) in number}
+        if {"starter", "check"} <= at.keys():
+            others = [at.get(role, -1) for role in ("setup", "check", STAND_IN)]
+            found[at["starter"]] = [exercise.name, *others, exercise.blanks()]
+    return found
+
+
+def attributes(chapter: Chapter, folder: str) -> str:
+    """What the page's script is told, as attributes of an element.
+
+    Args:
+        chapter: The page.
+        folder: Relative address of the folder with Python for the browser.
+    """
+    drills = html.escape(json.dumps(exercises_of(chapter), separators=(",", ":")))
+    return f' data-python="{folder}/" data-exercises="{drills}"' + " data-lab" * chapter.is_lab
