@@ -81,14 +81,15 @@ def needed(codes: list[str]) -> list[int]:
     names = [_Names(code) for code in codes]
     made = set().union(*(each.made | each.modules.keys() for each in names))
     last = len(codes) - 1
+    seeds = {at for at, code in enumerate(codes) if _SEEDS.search(code)}
     found, wanted = {last}, names[last].reads
     while True:  # until nothing is added: a function may read what is bound below it
-        values = wanted - made
-        uses = lambda each: (each.binds | each.made) & wanted or each.reads & values
-        more = {at for at, each in enumerate(names) if uses(each) or _SEEDS.search(codes[at])} | found
-        if more == found:
+        binding = {at for at, each in enumerate(names) if (each.binds | each.made) & wanted}
+        using = {at for at, each in enumerate(names) if each.reads & wanted - made}
+        if not binding | using | seeds > found:
             return sorted(found)
-        found, wanted = more, wanted.union(*(names[at].reads for at in more))
+        found |= binding | using | seeds
+        wanted = wanted.union(*(names[at].reads for at in found))
 
 
 def bars(chapter: Chapter) -> dict[int, str | list[int]]:
