@@ -86,9 +86,10 @@ def needed(codes: list[str]) -> list[int]:
     while True:  # until nothing is added: a function may read what is bound below it
         binding = {at for at, each in enumerate(names) if (each.binds | each.made) & wanted}
         using = {at for at, each in enumerate(names) if each.reads & wanted - made}
-        if not binding | using | seeds > found:
+        more = found | binding | using | seeds
+        if more == found:
             return sorted(found)
-        found |= binding | using | seeds
+        found = more
         wanted = wanted.union(*(names[at].reads for at in found))
 
 
