@@ -55,13 +55,13 @@ class _Names(ast.NodeVisitor):
             )
 
     def missing(self) -> str:
-        """What it imports and a browser has not."""
+        """What it imports and a browser does not run."""
         found = [_MISSING[module] for module in self.modules.values() if module in _MISSING]
         return found[0] if found else ""
 
 
 def lacks(codes: list[str]) -> str:
-    """What the last block of a program needs and a browser has not, in a reader's words; "" where it runs there."""
+    """What the last block of a program needs and a browser does not run, in a reader's words; "" where it runs there."""
     bound: dict[str, str] = {}  # by name: what the block lacks that bound it
     said = ""
     for code in codes:
@@ -94,7 +94,7 @@ def needed(codes: list[str]) -> list[int]:
 
 
 def bars(chapter: Chapter) -> dict[int, str | list[int]]:
-    """What stands below blocks, by their number: the blocks to run before it, or in words what a browser has not.
+    """What stands below blocks, by their number: the blocks to run before it, or in words what does not run in a browser.
 
     Shown are the blocks of the page's own programs, and the starters of exercises, for which set-up and check count.
     """

@@ -20,7 +20,7 @@ from bookbinder import figures, sandbox
 
 _HERE = Path(__file__).parent
 _BUILTINS = dict(vars(builtins))
-_ABSENT = " (a browser has it not: open the page in Colab, or do without it)"
+_ABSENT = " (it does not run in a browser: open the page in Colab, or do without it)"
 _now: dict = {"page": "", "done": [], "space": {}}  # the program of which blocks have been run, and its names
 
 
@@ -40,7 +40,7 @@ def run(page: str, pieces: list[tuple[int, str, bool]], tell: Callable[[int, int
     Args:
         page: Address of the page.
         pieces: The blocks of a program, each its number, its code, and whether it is run; of one that is not needed, or
-            that needs what a browser has not, only the imports are carried out.
+            that needs what does not run in a browser, only the imports are carried out.
         tell: Called before each block that is run, with its number and how many follow it.
     """
     wanted = [(number, code) for number, code, whole in pieces if whole]

@@ -104,7 +104,7 @@ def test_builtins_and_streams_are_given_back(told, capsys):
         (
             "import torchwood",
             "error",
-            "ModuleNotFoundError: No module named 'torchwood' (your answer, line 1) (a browser",
+            "ModuleNotFoundError: No module named 'torchwood' (your answer, line 1) (it does",
         ),
         ("print = None; x = 1", "right", ""),
         ("def check(): pass\nx = 1", "right", ""),

@@ -61,7 +61,7 @@ def test_blocks_put_out_what_is_printed(reader, visit, path):
 
 
 def needs_more(text: str) -> bool:
-    """Whether an answer imports what a browser has not."""
+    """Whether an answer imports what does not run in a browser."""
     return bool(re.search(r"^\s*(import|from) (torch|scipy|sklearn)\b", text, re.M))
 
 
@@ -225,7 +225,7 @@ def test_a_browser_without_webassembly_is_told(visit):
     assert visit.faults() == []
 
 
-def test_what_a_browser_has_not_leads_on(visit):
+def test_what_does_not_run_in_a_browser_leads_on(visit):
     page = visit.open(CHEAP)
     bar = page.locator(".book-run[data-lacks=PyTorch]").first
     assert bar.inner_text().startswith("Needs PyTorch") and bar.get_by_role("link").get_attribute("href")

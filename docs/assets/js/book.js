@@ -282,7 +282,7 @@ const runJs = () => import(new URL("run.js", scripts));
 
 function furnish(bar, isExercise, colab) {
   if (bar.dataset.lacks) {
-    bar.textContent = `Needs ${bar.dataset.lacks}, which a browser has not: `;
+    bar.textContent = `Needs ${bar.dataset.lacks}, which does not run in a browser: `;
     const link = document.createElement("a");
     link.href = colab ?? `${__md_scope.pathname}start/where-to-run/`;
     link.textContent = colab ? "open the page in Colab" : "where to run it";

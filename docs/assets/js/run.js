@@ -171,7 +171,7 @@ function busy(bar, on) {
 const TOKEN = /(#.*)|((?:\b[rbfu]{1,2})?(?:"""[^]*?(?:"""|$)|'''[^]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?))|\b(False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)\b|\b(\d[\d_.]*(?:e[+-]?\d+)?j?)\b/gi;
 const LOOK = ["c1", "s2", "k", "mi"];
 
-function colour(code, text) {
+function colour(ink, text) {
   const parts = [];
   let from = 0;
   for (const match of text.matchAll(TOKEN)) {
@@ -182,7 +182,7 @@ function colour(code, text) {
     parts.push(span);
     from = match.index + match[0].length;
   }
-  code.replaceChildren(...parts, `${text.slice(from)}\n`);
+  ink.replaceChildren(...parts, `${text.slice(from)}\n`);
 }
 
 export function edit(bar, number) {
@@ -190,19 +190,21 @@ export function edit(bar, number) {
   const block = codes()[number];
   const box = document.createElement("div");
   box.className = "highlight book-typed";
-  box.innerHTML = "<pre aria-hidden=true><code></code></pre>";
+  const ink = document.createElement("div");
+  ink.className = "book-ink";
+  ink.ariaHidden = "true";
   const area = document.createElement("textarea");
   Object.assign(area, { spellcheck: false, autocapitalize: "off", autocomplete: "off", wrap: "soft" });
   area.ariaLabel = `Code of block ${number + 1}. Tab indents; Escape, then Tab leaves; Shift and Enter runs.`;
   const kept = saved()[number];
   area.value = kept?.printed === printedCode(number) ? kept.code : printedCode(number);
-  const draw = () => colour(box.querySelector("code"), area.value);
+  const draw = () => colour(ink, area.value);
   area.addEventListener("input", () => {
     draw();
     save(number, area.value === printedCode(number) ? null : area.value);
   });
   area.addEventListener("keydown", event => keys(event, area, bar));
-  box.append(area);
+  box.append(ink, area);
   block.hidden = true;
   block.after(box);
   bar.closest("details")?.setAttribute("open", "");
