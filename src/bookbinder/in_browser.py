@@ -61,7 +61,7 @@ class _Names(ast.NodeVisitor):
 
 
 def lacks(codes: list[str]) -> str:
-    """What the last block of a program needs and a browser does not run, in a reader's words; "" where it runs there."""
+    """What the last block of a program needs and no browser runs, in a reader's words; "" where it runs there."""
     bound: dict[str, str] = {}  # by name: what the block lacks that bound it
     said = ""
     for code in codes:
@@ -94,7 +94,7 @@ def needed(codes: list[str]) -> list[int]:
 
 
 def bars(chapter: Chapter) -> dict[int, str | list[int]]:
-    """What stands below blocks, by their number: the blocks to run before it, or in words what does not run in a browser.
+    """What stands below blocks, by their number: the blocks to run before, or in words what no browser runs.
 
     Shown are the blocks of the page's own programs, and the starters of exercises, for which set-up and check count.
     """
