@@ -21,10 +21,14 @@ _IMPORT = ast.Import | ast.ImportFrom
 
 
 class _Names(ast.NodeVisitor):
-    """Names that a block `reads` before it binds them, those that it `binds` to values, and to `modules`."""
+    """Names that a block `reads` before it binds them, and `later`, when its functions are called.
+
+    Those that it `binds` to values, has `made` functions or classes, and has bound to `modules`.
+    """
 
     def __init__(self, code: str):
         self.reads: set[str] = set()
+        self.later: set[str] = set()
         self.binds: set[str] = set()
         self.made: set[str] = set()
         self.modules: dict[str, str] = {}
@@ -37,8 +41,9 @@ class _Names(ast.NodeVisitor):
         stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
         inside = isinstance(row, _MADE)
         local = stored | {node.arg for node in nodes if isinstance(node, ast.arg)} if inside else set()
-        known = self.binds | self.made | self.modules.keys() | local
-        self.reads |= {node.id for node in names if isinstance(node.ctx, ast.Load)} - known
+        known = self.binds | self.made | self.modules.keys()
+        read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        (self.later if inside else self.reads).update(read - local if inside else read - known)
         for node in nodes:
             if isinstance(node, _IMPORT):
                 self._import(node)
@@ -66,7 +71,7 @@ def lacks(codes: list[str]) -> str:
     said = ""
     for code in codes:
         names = _Names(code)
-        above = [bound[name] for name in sorted(names.reads) if bound.get(name)]
+        above = [bound[name] for name in sorted(names.reads | names.later - names.binds) if bound.get(name)]
         said = names.missing() or (above[0] if above else "")
         bound |= dict.fromkeys(names.binds | names.made, said)
         bound |= {name: _MISSING.get(module, "") for name, module in names.modules.items()}
@@ -80,17 +85,22 @@ def needed(codes: list[str]) -> list[int]:
     """
     names = [_Names(code) for code in codes]
     made = set().union(*(each.made | each.modules.keys() for each in names))
-    last = len(codes) - 1
-    seeds = {at for at, code in enumerate(codes) if _SEEDS.search(code)}
-    found, wanted = {last}, names[last].reads
-    while True:  # until nothing is added: a function may read what is bound below it
-        binding = {at for at, each in enumerate(names) if (each.binds | each.made) & wanted}
-        using = {at for at, each in enumerate(names) if each.reads & wanted - made}
-        more = found | binding | using | seeds
-        if more == found:
+    later = set(names[-1].later)  # names that functions read, bound above or below them
+    while True:
+        found, wanted = {len(codes) - 1}, set(names[-1].reads)
+        for at in reversed(range(len(codes) - 1)):
+            each = names[at]
+            if (
+                (each.binds | each.made) & (wanted | later)
+                or each.reads & (wanted | later) - made
+                or _SEEDS.search(codes[at])
+            ):
+                found.add(at)
+                wanted = wanted - each.binds | each.reads
+        more = later.union(*(names[at].later for at in found))
+        if more == later:
             return sorted(found)
-        found = more
-        wanted = wanted.union(*(names[at].reads for at in found))
+        later = more
 
 
 def bars(chapter: Chapter) -> dict[int, str | list[int]]:

@@ -48,6 +48,7 @@ export function end(words) {
 
 function explain(words) {
   if (!navigator.onLine) return "Python could not be loaded: this browser is offline. Try again when it is not.";
+  if (/call stack/.test(words)) return "This program calls deeper than a browser allows. Open the page in Colab, or run it on your own machine.";
   if (/memory|allocat/i.test(words ?? "")) return `Python ran out of memory. ${AGAIN}`;
   return `Python could not be loaded or has ended: ${words || "its files did not come"}. Press the button to try again.`;
 }
