@@ -116,8 +116,10 @@ def bars(chapter: Chapter) -> dict[int, str | list[int]]:
         if role != "starter" or block.mark and block.mark.kind.startswith("skip"):
             continue
         program = [*chain, parts[name, "check"]] if name and (name, "check") in parts else chain
-        said = lacks([codes[n] for n in program])
-        found[at] = said or [program[n] for n in needed([codes[n] for n in program]) if program[n] < at]
+        before = [program[n] for n in needed([codes[n] for n in program]) if program[n] < at]
+        found[at] = lacks([codes[n] for n in program]) or [
+            n for n in before if not isinstance(found.get(n), str)
+        ]
     return found
 
 

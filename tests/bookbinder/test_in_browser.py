@@ -107,6 +107,11 @@ def test_a_block_lacks_what_those_lack_whose_names_it_reads(above, code, said):
     assert in_browser.lacks([above, code, "z = 1"]) == ""
 
 
+def test_a_block_that_does_not_run_is_not_run_for_another():
+    page = chapter(second="import torch\nx = np.ones(1)")
+    assert in_browser.bars(page)[2] == [] and in_browser.bars(chapter(second="x = 0\nx += 1"))[2] == []
+
+
 def test_an_exercise_needs_what_its_check_needs():
     assert bars(check="import torch")[3] == "PyTorch"
 
