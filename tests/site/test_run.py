@@ -186,7 +186,7 @@ def test_two_tabs_keep_what_was_written_in_both(visit):
     other.goto(page.url)
     other.locator(".book-run button").first.wait_for()
     for tab, text in ((page, "a = 1"), (other, "b = 2")):
-        tab.locator('.book-run:has(button:text-is("Run"))').nth(text == "b = 2").get_by_role(
+        tab.locator('.book-run:has(button:text-is("Run"))').nth(int(tab is other)).get_by_role(
             "button", name="Edit"
         ).click()
         tab.locator(".book-typed textarea").fill(text)

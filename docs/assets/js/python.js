@@ -53,6 +53,11 @@ async function unpack(file) {
   py.unpackArchive(await answer.arrayBuffer(), "zip", { extractDir: "/book" });
 }
 
+// Pyodide goes on without a package that did not come.
+function require(name) {
+  if (!(name in py.loadedPackages)) throw new Error(`${name} could not be loaded`);
+}
+
 async function start(folder) {
   base = folder;
   sizes = await (await plainFetch(`${base}sizes.json`)).json();
@@ -62,6 +67,7 @@ async function start(folder) {
   const { loadPyodide } = await import(`${base}pyodide.mjs`);
   const env = { PYTHONHASHSEED: "0", PYTHONDONTWRITEBYTECODE: "1", HOME: "/home/pyodide" };
   py = await loadPyodide({ indexURL: base, packages: ["numpy"], env, stdout() {}, stderr() {} });
+  require("numpy");
   await unpack("book.zip");
   post({ status: "Starting Python" });
   py.setStdout(writer("stdout"));
@@ -76,7 +82,8 @@ async function provide(code) {
   if (/matplotlib|\bplot\b/.test(code) && !packages.has("matplotlib")) {
     const files = Object.keys(sizes).filter(file => file.endsWith(".whl") && !file.startsWith("numpy-"));
     begin("matplotlib", files);
-    await py.loadPackage("matplotlib", { messageCallback() {} });
+    await py.loadPackage("matplotlib", { messageCallback() {}, errorCallback() {} });
+    require("matplotlib");
     packages.add("matplotlib");
     post({ status: "Starting matplotlib" });
   }
@@ -98,8 +105,9 @@ function writer(kind) {
       const last = waiting.at(-1);
       if (last?.kind === kind) last.text += text;
       else waiting.push({ kind, text });
-      if (printed > MOST) waiting.push({ kind: "stderr", text: `\nMore than ${MOST} characters were printed: the rest is not shown.\n` });
-      if (printed < 2000 || performance.now() - told > 50) flush();
+      const full = printed > MOST;
+      if (full) waiting.push({ kind: "stderr", text: `More than ${MOST} characters were printed: the rest is not shown.` });
+      if (full || printed < 2000 || performance.now() - told > 50) flush();
       return bytes.length;
     },
   };

@@ -86,7 +86,7 @@ const codeOf = number => barOf(number)?.editor?.value.trimEnd() ?? printedCode(n
 // carried out. In a lab, what stands in for an answer is left out once the answer is right.
 const blocksBefore = (number, all = false) => {
   const chain = JSON.parse(header().dataset.chains)[number];
-  const after = new Set(barOf(number).dataset.after.split(" ").map(Number));
+  const after = new Set(barOf(number).dataset.after.split(" ").filter(Boolean).map(Number));
   const solved = memory.get("book-solved", {})[place()]?.right ?? [];
   const drills = Object.entries(JSON.parse(header().dataset.exercises));
   const right = drills.filter(([at, [name]]) => solved.includes(name) && barOf(at)?.editor);
