@@ -32,6 +32,7 @@ class _Names(ast.NodeVisitor):
         self.binds: set[str] = set()
         self.made: set[str] = set()
         self.modules: dict[str, str] = {}
+        self.said = [words for comment, words in table("runtime")["said"].items() if comment in code]
         for row in ast.parse(code).body:
             self._take(row)
 
@@ -60,9 +61,9 @@ class _Names(ast.NodeVisitor):
             )
 
     def missing(self) -> str:
-        """What it imports and a browser does not run."""
+        """What it imports, or says that it needs, and a browser does not run."""
         found = [_MISSING[module] for module in self.modules.values() if module in _MISSING]
-        return found[0] if found else ""
+        return next(iter([*found, *self.said]), "")
 
 
 def lacks(codes: list[str]) -> str:

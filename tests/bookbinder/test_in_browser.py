@@ -81,6 +81,7 @@ def test_blocks_and_the_starter_have_a_bar_and_other_parts_none():
         ("from sklearn.datasets import load_digits, load_iris", ""),
         ("from sklearn.datasets import load_digits, load_wine", "scikit-learn"),
         ("import threading", "threads"),
+        ("x = 1  # too deep for a browser", "a deep stack"),
         ("from chainrule import nn, plot, data; import matplotlib.pyplot as plt, json, math", ""),
     ],
 )
