@@ -31,26 +31,41 @@ class _Names(ast.NodeVisitor):
         self.later: set[str] = set()
         self.binds: set[str] = set()
         self.made: set[str] = set()
+        self.uses: set[str] = set()
         self.modules: dict[str, str] = {}
         self.said = [words for comment, words in table("runtime")["said"].items() if comment in code]
-        for row in ast.parse(code).body:
+        rows = ast.parse(code).body
+        self.imports_alone = all(isinstance(row, _IMPORT) for row in rows)
+        for row in rows:
             self._take(row)
 
     def _take(self, row: ast.stmt) -> None:
         nodes = [*ast.walk(row)]
         names = [node for node in nodes if isinstance(node, ast.Name)]
         stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-        inside = isinstance(row, _MADE)
-        local = stored | {node.arg for node in nodes if isinstance(node, ast.arg)} if inside else set()
-        known = self.binds | self.made | self.modules.keys()
         read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
-        (self.later if inside else self.reads).update(read - local if inside else read - known)
+        self.uses |= read
+        inner = self._inner(row)
+        if isinstance(row, _MADE):
+            self.later |= read - inner - stored
+            self.made.add(row.name)
+        else:
+            self.reads |= read - inner - self.binds - self.made - self.modules.keys()
+            self.binds |= stored - inner
         for node in nodes:
             if isinstance(node, _IMPORT):
                 self._import(node)
             elif isinstance(node, ast.Attribute) and node.attr == "torch":
-                self.modules.setdefault("chainrule.torch", "torch")
-        (self.made if inside else self.binds).update({row.name} if inside else stored)
+                self.said.append(_MISSING["torch"])
+
+    @staticmethod
+    def _inner(row: ast.stmt) -> set[str]:
+        """Names that belong to a loop, a comprehension, a function or a lambda inside a statement."""
+        nodes = [node for node in ast.walk(row) if node is not row]
+        targets = [node.target for node in [row, *nodes] if isinstance(node, ast.comprehension | ast.For)]
+        inner = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+        inner |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        return inner | {node.name for node in nodes if isinstance(node, _MADE)}
 
     def _import(self, row: _IMPORT) -> None:
         for alias in row.names:
@@ -61,19 +76,25 @@ class _Names(ast.NodeVisitor):
             )
 
     def missing(self) -> str:
-        """What it imports, or says that it needs, and a browser does not run."""
-        found = [_MISSING[module] for module in self.modules.values() if module in _MISSING]
+        """What it uses, or says that it needs, and a browser does not run; of a block of imports, what they need."""
+        used = self.modules if self.imports_alone else self.uses
+        found = [_MISSING[m] for name, m in self.modules.items() if name in used and m in _MISSING]
         return next(iter([*found, *self.said]), "")
 
 
-def lacks(codes: list[str]) -> str:
-    """What the last block of a program needs and no browser runs, in a reader's words; "" where it runs there."""
+def lacks(codes: list[str], whole: bool = False) -> str:
+    """What the last block of a program needs and no browser runs, in a reader's words; "" where it runs there.
+
+    With `whole` all blocks are needed, and every import.
+    """
     bound: dict[str, str] = {}  # by name: what the block lacks that bound it
     said = ""
     for code in codes:
         names = _Names(code)
+        if whole:
+            names.uses |= names.modules.keys()
         above = [bound[name] for name in sorted(names.reads | names.later - names.binds) if bound.get(name)]
-        said = names.missing() or (above[0] if above else "")
+        said = whole and said or names.missing() or (above[0] if above else "")
         bound |= dict.fromkeys(names.binds | names.made, said)
         bound |= {name: _MISSING.get(module, "") for name, module in names.modules.items()}
     return said

@@ -19,6 +19,7 @@ from pathlib import Path
 from bookbinder import figures, sandbox
 
 _HERE = Path(__file__).parent
+_MISSING = tomllib.loads((_HERE / "runtime.toml").read_text(encoding="utf-8"))["missing"]
 _BUILTINS = dict(vars(builtins))
 _ABSENT = " (it does not run in a browser: open the page in Colab, or do without it)"
 _now: dict = {"page": "", "done": [], "space": {}}  # the program of which blocks have been run, and its names
@@ -48,7 +49,7 @@ def run(page: str, pieces: list[tuple[int, str, bool]], tell: Callable[[int, int
         _now.update(page=page, done=[], space={"__name__": "__main__"})
     for _, code, whole in pieces:
         if not whole:
-            exec(_imports(code), _now["space"])
+            exec(compile(_imports(code), "<imports>", "exec"), _now["space"])
     left = [piece for piece in wanted if piece not in _now["done"]]
     for at, piece in enumerate(left, 1):
         tell(piece[0], len(left) - at)
@@ -113,6 +114,7 @@ def _run_block(number: int, code: str, space: dict, last: bool) -> dict:
     with _undone():
         try:
             tree = ast.parse(code, file)
+            tree.body = [part for row in tree.body for part in _tried(row)]
             tail = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
             exec(compile(tree, file, "exec"), space)
             value = eval(compile(ast.Expression(tail.value), file, "eval"), space) if tail else None
@@ -124,16 +126,37 @@ def _run_block(number: int, code: str, space: dict, last: bool) -> dict:
     return said
 
 
-def _imports(code: str) -> str:
-    """The imports of a block, each tried by itself, of names that are not there yet."""
-    text = ""
-    for row in [row for row in ast.parse(code).body if isinstance(row, ast.Import | ast.ImportFrom)]:
-        for alias in list(row.names):
-            row.names = [alias]
-            name = (alias.asname or alias.name).partition(".")[0]
-            text += f"if {name!r} not in globals():\n    try:\n        {ast.unparse(row)}\n"
-            text += "    except ImportError:\n        pass\n"
-    return text
+def _imports(code: str) -> ast.Module:
+    """The imports of a block, of names that are not there yet."""
+    rows = [row for row in ast.parse(code).body if isinstance(row, ast.Import | ast.ImportFrom)]
+    parts = [part for row in rows for part in _tried(row, always=True)]
+    return ast.Module(parts, [])
+
+
+def _tried(row: ast.stmt, always: bool = False) -> list[ast.stmt]:
+    """A statement as it is run: an import of what does not run in a browser is tried, for its block may not use it.
+
+    With `always` every import is, and of names that are not there yet alone.
+    """
+    if not isinstance(row, ast.Import | ast.ImportFrom):
+        return [row]
+    parts = []
+    for alias in row.names:
+        one = type(row)(**{**{key: getattr(row, key, None) for key in row._fields}, "names": [alias]})
+        name = (alias.asname or alias.name).partition(".")[0]
+        module = (
+            f"{getattr(row, 'module', '')}.{alias.name}".lstrip(".")
+            .removeprefix("chainrule.")
+            .partition(".")[0]
+        )
+        if always or module in _MISSING:
+            wrapped = ast.parse(
+                f"if {name!r} not in globals():\n    try:\n        1\n    except ImportError:\n        pass"
+            )
+            wrapped.body[0].body[0].body = [one]
+            one = wrapped.body[0]
+        parts.append(ast.fix_missing_locations(ast.copy_location(one, row)))
+    return parts
 
 
 def _trace(error: BaseException) -> str:

@@ -50,6 +50,13 @@ def test_of_a_block_that_needs_more_the_imports_are_carried_out(told):
     assert json.loads(in_page.run("p/", pieces, lambda *_: None))["result"] == repr("3.141592653589793")
 
 
+def test_an_import_of_what_no_browser_runs_may_fail_where_it_is_not_used(told, monkeypatch):
+    monkeypatch.setitem(in_page._MISSING, "torchwood", "Torchwood")
+    assert run(told, "import torchwood, math\nmath.pi > 3")["result"] == "True"
+    assert run(told, "import torchwood\ntorchwood")["error"].startswith("NameError")
+    assert run(told, "import torchwool")["error"].startswith("ModuleNotFoundError")
+
+
 def test_a_block_goes_on_after_others_that_it_does_not_need(told):
     tell = lambda *said: told.append(said)
     in_page.run("p/", [(0, "n = [0]", True), (1, "m = 1", True)], tell)
