@@ -139,9 +139,8 @@ def bars(chapter: Chapter) -> dict[int, str | list[int]]:
             continue
         program = [*chain, parts[name, "check"]] if name and (name, "check") in parts else chain
         before = [program[n] for n in needed([codes[n] for n in program]) if program[n] < at]
-        found[at] = lacks([codes[n] for n in program]) or [
-            n for n in before if not isinstance(found.get(n), str)
-        ]
+        said = lacks([codes[n] for n in program], whole=bool(name) and not chapter.is_lab)
+        found[at] = said or [n for n in before if not isinstance(found.get(n), str)]
     return found
 
 

@@ -102,7 +102,7 @@ def test_what_a_block_needs_is_told_by_what_it_imports(line, said):
         ("import torch\ny = torch.ones(2)", "def f(a):\n    return a + y", "PyTorch"),
         ("import torch\nx = 1", "def f(y):\n    x = y\n    return x", ""),
         ("import torch\nx = 1", "x = 2\nprint(x)", ""),
-        ("import torch\nx = 1", "print(x)\nx = 2", "PyTorch"),
+        ("import torch\nx = torch.ones(1)", "print(x)\nx = 2", "PyTorch"),
         ("import torch, numpy as np", "np.ones(2)", ""),
         ("from chainrule import torch as ct, nn", "nn.Linear(1, 1)", ""),
         ("from chainrule import torch as ct, nn", "ct.device()", "PyTorch"),
