@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from bookbinder import addresses, binding, course, evidence, labs, offline, postprocess, sync
+from bookbinder import addresses, binding, course, evidence, labs, offline, postprocess, runtime, sync
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 from bookbinder.page import table
@@ -114,7 +114,9 @@ def _stage(options) -> None:
 
 def _postprocess(options) -> bool:
     pages, faults = postprocess.process_site(options.site)
-    addresses.write(options.docs, options.site, options.site_url) if pages else 0
+    if pages:
+        addresses.write(options.docs, options.site, options.site_url)
+        runtime.write(options.site)
     print(*faults, sep="\n", end="\n" * bool(faults), file=sys.stderr)
     print(f"{options.site}: {pages or 'no'} pages" + ("" if pages else "; build the site first (make site)"))
     return bool(faults) or not pages

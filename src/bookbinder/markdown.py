@@ -22,12 +22,14 @@ from bookbinder import (
     course,
     exercises,
     frames,
+    in_browser,
     length,
     links,
     offline,
     predict,
     reader,
     runner,
+    runtime,
     tally,
 )
 from bookbinder.chapter import LABS, Block, Chapter, load
@@ -136,6 +138,7 @@ class _Splice(Preprocessor):
         for answer in chapter.answers:
             first, last = answer.line - 1 - self.offset, answer.end - self.offset
             lines[first:last] = [""] * (last - first)
+        self.bars = in_browser.bars(chapter) if runtime.folder() else {}
         below = frames.below(chapter, data["blocks"])
         below = [
             (*shown, names) for shown, names in zip(below, links.figures(b[0] for b in below), strict=True)
@@ -164,6 +167,9 @@ class _Splice(Preprocessor):
             if name:
                 self._close_paragraph(lines, block)
             self._insert(lines, block.end - self.offset, block.indent, text)
+        number = chapter.blocks.index(block)
+        if number in self.bars:
+            self._insert(lines, block.end - self.offset, block.indent, html.bar(number, self.bars[number]))
         if block.fold:
             self._insert(lines, block.end - self.offset, block.indent, "</details>")
         directive = _ABOVE_CELL if chapter.is_lab else _COMMENT
@@ -227,6 +233,8 @@ class _Splice(Preprocessor):
         buttons = html.buttons(page, self.root, repo, f"{self.options['branch']}/{self.docs.name}/{page}.md")
         needs = [self._need(need) for need in chapter.meta.get("needs") or []]
         proved, more = _proved(chapter, data), reader.attributes(chapter, self.root)
+        if chapter.blocks and (python := runtime.folder()):
+            more += in_browser.attributes(chapter, self.root + python)
         place = self.course.place(self.course.page_of(chapter))
         notation = (
             f"{self.root}reference/notation/" if (self.docs / "reference/notation.md").is_file() else ""

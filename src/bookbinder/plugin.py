@@ -8,7 +8,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import File
 
-from bookbinder import addresses, binding, course, postprocess, reader
+from bookbinder import addresses, binding, course, postprocess, reader, runtime
 from bookbinder.chapter import LABS, load
 from bookbinder.markdown import titles
 from bookbinder.page import SITE, fault, front_matter_lines, set_page, show
@@ -107,8 +107,9 @@ class BookbinderPlugin(BasePlugin):
         return postprocess.process(output, template_name) if template_name.endswith(".html") else output
 
     def on_post_build(self, *, config):
-        """Put the notebooks and the wheel of chainrule beside the pages."""
+        """Put the notebooks, the wheel of chainrule and Python for the browser beside the pages."""
         site = Path(config.site_dir)
         binding.extras(self.book, site, config.site_url or "")
         reader.bundle(site)
+        runtime.write(site)
         addresses.write(Path(config.docs_dir), site, config.site_url or "")

@@ -13,7 +13,8 @@ from test_pages import LAST
 from sampling import sample
 
 # The buttons of blocks outside of exercises, but for those whose page shows an exception.
-FAULTLESS = ".highlight:not(.exercise *):not(:has(+ .book-output .book-error)) .book-copy"
+RAISES = "+ .book-output .book-error, + .book-run + .book-output .book-error"
+FAULTLESS = f".highlight:not(.exercise *):not(:has({RAISES})) .book-copy"
 CHAINED = [
     path for path in PAGES if re.search(r'data-chains="[^"]*\d,\d', file_of(path).read_text(encoding="utf-8"))
 ]

@@ -173,11 +173,23 @@ document$.subscribe(() => {
       memory.set("book-read", [...read.add(page)]);
     }).observe(document.querySelector(".md-footer"));
   }
+  const solved = memory.get("book-solved", {});
   for (const link of document.querySelectorAll(".book-map a[href], .md-nav--primary a.md-nav__link[href]")) {
-    if (link.hash || !read.has(link.pathname.slice(home.length))) continue;
-    const place = link.closest(".book-map") ? "afterend" : "beforeend";
-    link.insertAdjacentHTML(place, ' <span class="book-tick">read</span>');
+    const to = link.pathname.slice(home.length);
+    const onMap = link.closest(".book-map");
+    const ticks = [read.has(to) && "read", onMap && exercises(solved[to])].filter(Boolean);
+    if (link.hash || !ticks.length) continue;
+    link.insertAdjacentHTML(onMap ? "afterend" : "beforeend", ` <span class="book-tick">${ticks.join(", ")}</span>`);
   }
+  const tally = () => {
+    const said = exercises(memory.get("book-solved", {})[page]);
+    const place = document.querySelector(".book-header[data-minutes] .book-facts:has(a[href*=notation]), .book-header .book-facts");
+    const box = place?.querySelector(".book-tick") ?? Object.assign(document.createElement("span"), { className: "book-tick" });
+    if (said) place?.append(" ", box);
+    box.textContent = said;
+  };
+  tally();
+  document.addEventListener("book-solved", tally);
   const map = document.querySelector(".book-map");
   const last = memory.get("book-last", null);
   if (!map || !last) return;
@@ -187,6 +199,8 @@ document$.subscribe(() => {
   on.textContent = `Go on with “${last[1]}”`;
   document.querySelector(".md-typeset a.md-button").parentElement.append(" ", on);
 });
+
+const exercises = solved => (solved ? `${solved.right.length} of ${solved.of} exercises solved` : "");
 
 // Where a reader is on a page: tells the address of the section, and says above the table of contents what is left.
 function follow(header, note) {
@@ -265,10 +279,53 @@ document$.subscribe(() => {
   if (new URLSearchParams(location.search).has("present")) present();
 });
 
-// Frames: shown one at a time by a slider for each knob; without this script they stand below one another.
-document$.subscribe(() => {
-  for (const film of document.querySelectorAll(".book-film:not(:has(> .book-play))")) play(film);
+// Below each block that a browser can run stand its buttons; what they do is fetched when one is pressed. Python itself
+// comes from this site at the first run.
+document$.subscribe(async () => {
+  const bars = [...document.querySelectorAll(".book-run:empty")];
+  const drills = JSON.parse(document.querySelector(".book-header[data-exercises]")?.dataset.exercises ?? "{}");
+  const colab = document.querySelector('.book-buttons a[href*="colab"]')?.href;
+  for (const bar of bars) furnish(bar, bar.dataset.block in drills, colab);
+  const here = location.pathname.slice(__md_scope.pathname.length);
+  if (bars.length && memory.get("book-code", {})[here]) (await runJs()).restore();
 });
+
+const runJs = () => import(new URL("run.js", scripts));
+
+function furnish(bar, isExercise, colab) {
+  if (bar.dataset.lacks) {
+    bar.textContent = `Needs ${bar.dataset.lacks}, which does not run in a browser: `;
+    const link = document.createElement("a");
+    link.href = colab ?? `${__md_scope.pathname}start/where-to-run/`;
+    link.textContent = colab ? "open the page in Colab" : "where to run it";
+    bar.append(link);
+    return;
+  }
+  for (const name of [isExercise ? "Check" : "Run", "Edit", "Stop", "Reset"]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = name;
+    button.hidden = name === "Stop" || name === "Reset";
+    if (name === "Run" || name === "Check") button.dataset.first = "";
+    button.addEventListener("click", async () => {
+      const status = bar.querySelector("[role=status]");
+      try {
+        (await runJs()).press(bar, name);
+      } catch {
+        status.textContent = "This needs a connection: the files that run Python could not be loaded.";
+      }
+    });
+    bar.append(button);
+  }
+  const status = document.createElement("span");
+  status.role = "status";
+  bar.append(status);
+}
+
+// Frames: shown one at a time by a slider for each knob; without this script they stand below one another.
+const films = () => document.querySelectorAll(".book-film:not(:has(> .book-play))").forEach(play);
+document$.subscribe(films);
+document.addEventListener("book-film", films);
 
 function play(film) {
   const frames = [...film.querySelectorAll(".book-frame")];

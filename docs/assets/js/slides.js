@@ -8,6 +8,7 @@ const copy = element => {
     if (part.matches(".headerlink, .md-code__nav")) part.remove();
     part.removeAttribute("id");
     part.removeAttribute("tabindex");
+    part.removeAttribute("hidden"); // code that is being edited
     part.removeAttribute("loading"); // printing does not wait for what is not in view
   }
   for (const film of twin.querySelectorAll(".book-film")) { // a copy has no ears: it gets sliders of its own
@@ -23,7 +24,9 @@ const marked = comment => {
   let element = comment.nextSibling;
   while (element && element.nodeType !== Node.ELEMENT_NODE) element = element.nextSibling;
   if (!element) return [];
-  const below = element.matches(".highlight, .book-fold") && element.nextElementSibling?.matches(".book-output") ? element.nextElementSibling : null;
+  const next = element.nextElementSibling;
+  const output = next?.matches(".book-run") ? next.nextElementSibling : next;
+  const below = element.matches(".highlight, .book-fold") && output?.matches(".book-output") ? output : null;
   if (/slide:\s*output/.test(comment.data)) return below ? [below] : element.matches(".book-output") ? [element] : [];
   return below ? [element, below] : [element];
 };
