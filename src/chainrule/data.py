@@ -242,7 +242,7 @@ def shakespeare_gpt() -> tuple[Any, list[tuple[int, int]], dict[str, Any]]:
         weights = {name.removeprefix("weight."): saved[name] for name in saved if name.startswith("weight.")}
     s = record["settings"]
     model = GPT(s["vocab"], s["context"], s["embed_dim"], s["heads"], s["layers"], np.random.default_rng(0))
-    model.load_state_dict(weights)
+    model.float().load_state_dict(weights)
     return model, merges, record
 
 

@@ -326,7 +326,10 @@ def test_folded_code_is_closed_and_its_output_open(convert):
     code, _, below = rest.partition("</details>")
     assert "An item." in head and "highlight" in code and "book-stdout" not in code and "fold:" not in page
     assert (
-        below.lstrip().startswith('<section class="book-output" data-search-exclude><pre')
+        below.partition("</p>")[2]
+        .lstrip()
+        .startswith('<section class="book-output" data-search-exclude><pre')
+        and '<p class="book-run"' in below
         and "</li>" in below
     )
     assert "book-waits" not in page
