@@ -301,6 +301,8 @@ function furnish(bar, isExercise, colab) {
     bar.append(link);
     return;
   }
+  const status = document.createElement("span");
+  status.role = "status";
   for (const name of [isExercise ? "Check" : "Run", "Edit", "Stop", "Reset"]) {
     const button = document.createElement("button");
     button.type = "button";
@@ -308,17 +310,14 @@ function furnish(bar, isExercise, colab) {
     button.hidden = name === "Stop" || name === "Reset";
     if (name === "Run" || name === "Check") button.dataset.first = "";
     button.addEventListener("click", async () => {
-      const status = bar.querySelector("[role=status]");
-      try {
-        (await runJs()).press(bar, name);
-      } catch {
-        status.textContent = "This needs a connection: the files that run Python could not be loaded.";
-      }
+      if ("first" in button.dataset) bar.ariaBusy = "true";
+      const run = await runJs().catch(() => null);
+      if (run) return run.press(bar, name);
+      bar.ariaBusy = "false";
+      status.textContent = "This needs a connection: the files that run Python could not be loaded.";
     });
     bar.append(button);
   }
-  const status = document.createElement("span");
-  status.role = "status";
   bar.append(status);
 }
 

@@ -208,7 +208,7 @@ export function edit(bar, number) {
   box.append(ink, area);
   block.hidden = true;
   block.after(box);
-  bar.closest("details")?.setAttribute("open", "");
+  block.closest(".book-fold")?.setAttribute("open", "");
   bar.editor = area;
   bar.box = box;
   draw();
