@@ -1,6 +1,6 @@
 """A small GPT trained on tiny Shakespeare: the recorded run of the chapter "Text in, text out".
 
-It takes minutes on a GPU and about forty on one core, so `python -m bench` leaves it out unless it is named.
+It takes minutes on a GPU and about twenty on one core, so `python -m bench` leaves it out unless it is named.
 
     python -m bench gpt                     train, and show what came out
     python -m bench gpt --resume            go on from the checkpoint of a run that was stopped (Ctrl-C)
@@ -13,6 +13,7 @@ import hashlib
 import json
 import platform
 import re
+import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -176,7 +177,13 @@ class Run:
         return kept | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load(self, state):
-        """Go on from a checkpoint; the settings are those given now."""
+        """Go on from a checkpoint with the settings that it was made with; only the number of steps may change."""
+        changed = sorted(k for k in self.s if k != "steps" and self.s[k] != state["s"].get(k))
+        if changed:
+            names = ", ".join(changed)
+            sys.exit(
+                f"bench gpt: the checkpoint was made with another {names}: leave it as it was, or use another --out"
+            )
         self.step, self.seconds, self.curve, self.best = (
             state[k] for k in ("step", "seconds", "curve", "best")
         )
@@ -251,6 +258,8 @@ def chip(where):
 def result(run, merges, where, train, held, tokens, held_tokens):
     """The arrays to ship and the record of the run."""
     loss, step, weights = run.best
+    if weights is None:
+        sys.exit("bench gpt: no weights were measured yet: --resume, and let it come to the first look")
     arrays = {f"weight.{k}": v.numpy().astype(np.float16) for k, v in weights.items()}
     rounded = {k.removeprefix("weight."): torch.tensor(v.astype(np.float32)) for k, v in arrays.items()}
     run.model.load_state_dict(rounded)
