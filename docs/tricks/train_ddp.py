@@ -66,6 +66,8 @@ def main():
     dataset, model = data(), network().to(device)
     sampler = DistributedSampler(dataset, drop_last=True)
     loader = DataLoader(dataset, args.batch // world, sampler=sampler, drop_last=True)
+    if not loader:
+        raise SystemExit(f"{len(dataset)} samples are less than one batch")
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9)
     first = 0
     if os.path.exists(args.checkpoint):
@@ -73,9 +75,12 @@ def main():
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
         first = kept["epoch"]
+        if rank == 0:
+            print(f"{args.checkpoint}: going on after epoch {first}", flush=True)
     parallel = DistributedDataParallel(model)
     for epoch in range(first, args.epochs):
-        sampler.set_epoch(epoch)  # another order
+        sampler.set_epoch(epoch)  # a new order
+        torch.manual_seed(epoch * world + rank)  # dropout: new on each rank
         total = torch.zeros(1, device=device)
         for x, y in loader:
             loss = nn.functional.cross_entropy(parallel(x.to(device)), y.to(device))
