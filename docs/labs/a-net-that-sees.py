@@ -1032,11 +1032,11 @@ inside = tables[:, tops][:, :, tops]
 inside = inside.sum((1, 2)) - inside.trace(axis1=1, axis2=2)
 shares = inside / (len(y_test) - tables.trace(axis1=1, axis2=2))
 told("errors among four tops", shares)
-assert found.mean(axis=0).argmin() == tops[3]
+assert set(np.argsort(found.mean(axis=0))[:2]) == set(tops[2:])
 assert shares.min() > 0.5
 
 # %% [markdown]
-# Over the three nets, shirts are found least often, and most of the errors are among four kinds of tops, whose mean images are alike.
+# Over the three nets, shirts and coats are found least often, and most of the errors are among four kinds of tops, whose mean images are alike.
 #
 # Three nets, each with a start and an order of batches of its own. Are their errors theirs, or those of the data?
 #
@@ -1375,7 +1375,7 @@ told("first layer learned", seen)
 assert frozen.mean() > linear.mean() and frozen.mean() > seen.mean() - 0.03
 
 # %% [markdown]
-# So much of what the convolutional net gains here comes from its structure, from local filters and strides, and less from *which* filters the first layer has. [Saxe and others 2011](../reference/bibliography.md#saxe2011) found the like for convolution with pooling, and explain why. Nice pictures of filters prove nothing by themselves: freeze them, and measure.
+# So much of what the convolutional net gains here comes from its structure, from local filters and strides, and less from *which* filters the first layer has. [Saxe and others 2011](../reference/bibliography.md#saxe2011) found something similar for convolution with pooling, and explain why. Nice pictures of filters prove nothing by themselves: freeze them, and measure.
 #
 # ## The same in PyTorch
 #
@@ -1621,6 +1621,7 @@ print(f"PyTorch on {place.type}, {epochs} epochs:")
 told("not moved", still)
 told("two pixels", np.mean(off, axis=1))
 assert still.min() > 0.8 and np.mean(off, axis=1).min() > 0.78
+assert still.mean() > new[0].mean()
 
 # %% [markdown]
 # Longer training makes up for part of the price, and with a shift of two pixels the nets are now nearly as good as without one.
