@@ -138,7 +138,8 @@ class _Splice(Preprocessor):
         for answer in chapter.answers:
             first, last = answer.line - 1 - self.offset, answer.end - self.offset
             lines[first:last] = [""] * (last - first)
-        self.bars = in_browser.bars(chapter) if runtime.folder() else {}
+        runs = self._address() and runtime.folder()  # the home page shows its code, and has no place for more
+        self.bars = in_browser.bars(chapter) if runs else {}
         below = frames.below(chapter, data["blocks"])
         below = [
             (*shown, names) for shown, names in zip(below, links.figures(b[0] for b in below), strict=True)

@@ -225,6 +225,10 @@ def test_a_browser_without_webassembly_is_told(visit):
     assert visit.faults() == []
 
 
+def test_the_home_page_shows_its_code_without_buttons():
+    assert "book-run" not in file_of("/").read_text(encoding="utf-8")
+
+
 def test_what_does_not_run_in_a_browser_leads_on(visit):
     page = visit.open(CHEAP)
     bar = page.locator(".book-run[data-lacks=PyTorch]").first
