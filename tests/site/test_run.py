@@ -125,6 +125,7 @@ def test_from_edit_to_stop_to_right_by_the_keyboard_and_kept(visit):
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.textContent") == "Check"
     bar.get_by_role("button", name="Reset").click()
+    area.wait_for(state="detached")
     assert page.locator(".book-typed").count() == 0 and page.locator(".book-own").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.goto(visit.server.url + "/")
