@@ -5,6 +5,7 @@ torchrun --standalone --nproc-per-node 2 --max-restarts 3 train_ddp.py
 """
 
 import argparse
+import gc
 import os
 
 import torch
@@ -58,8 +59,7 @@ def save(path, **state):
     os.replace(f"{path}.part", path)
 
 
-def main():
-    args, device = options(), join()
+def train(args, device):
     rank, world = dist.get_rank(), dist.get_world_size()
     if args.batch % world:
         raise SystemExit(f"a batch of {args.batch} cannot be divided among {world}")
@@ -93,6 +93,12 @@ def main():
             print(f"epoch {epoch + 1} loss {total.item():.6f}", flush=True)
             save(args.checkpoint, epoch=epoch + 1, model=model.state_dict(),
                  optimizer=optimizer.state_dict())
+
+
+def main():
+    args, device = options(), join()
+    train(args, device)
+    gc.collect()  # else the wrapper, in a cycle, ends too late for gloo's threads
     dist.destroy_process_group()
 
 
