@@ -14,7 +14,17 @@ pytestmark = pytest.mark.deep
 ROOT = Path(__file__).parents[2]
 CHAPTER = "docs/learning/derivatives-and-descent.md"
 ENGINE = "docs/networks/engine.md"
-COPIED = ("docs", "src", "overrides", "mkdocs.yml", "course.toml", "pyproject.toml", "README.md", "LICENSE")
+COPIED = (
+    "docs",
+    "src",
+    "overrides",
+    "vendor",
+    "mkdocs.yml",
+    "course.toml",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 
 
 @pytest.fixture(scope="module")

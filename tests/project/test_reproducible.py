@@ -35,7 +35,7 @@ def headings(text: str) -> str:
 def build(folder: Path, surroundings: dict[str, str]) -> dict[str, str]:
     """Hash of every file of a site that was built from a copy of the book in a folder."""
     folder.mkdir(parents=True)
-    for name in ("src", "overrides"):
+    for name in ("src", "overrides", "vendor"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("course.toml", "pyproject.toml", "README.md", "LICENSE", "DATA.md"):
         shutil.copy(ROOT / name, folder / name)
