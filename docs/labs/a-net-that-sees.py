@@ -1,6 +1,6 @@
 # ---
 # title: A net that sees
-# description: From pixels to a convolutional net that names clothes, and a close look at what it gets wrong, what a shift of two pixels does to it, and what answers that.
+# description: From pixels to a convolutional net that names clothes, and a close look at what it gets wrong, what a shift of two pixels does to it, and what helps.
 # kind: excursion
 # timeout: 240
 # jupyter:

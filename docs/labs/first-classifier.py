@@ -16,7 +16,7 @@
 # %% [markdown]
 # # Train your first classifier
 #
-# You write every part of a machine that learns to tell two classes apart: the loss, its gradient, the descent, the batches. You prove the gradient before you trust it, try the machine on two clouds of points, and then let it sort real tumours into benign and malignant ones that it has never seen.
+# You write every part of a machine that learns to tell two classes apart: the loss, its gradient, the descent, the batches. You check the gradient before you trust it, try the machine on two clouds of points, and then let it sort real tumours into benign and malignant ones that it has never seen.
 #
 # Seven blanks are yours to fill, a few lines each; the mark is `...  # your turn`. Below each one stands a check, and below that hints and a solution in closed boxes.
 # A check says *not yet* of an empty blank and *not right* of a wrong one. Then something borrowed or slow **stands in** for it, so that *Run all* reaches the end from the start. Fill a blank, run all again, and watch the borrowed parts become your own.
@@ -103,7 +103,7 @@ print(f"right: {right(untrained, points, labels):.3f} without training")
 # %% [markdown]
 # ## The logistic loss, and its slope
 #
-# The share of right answers has no slope to follow: turn the border by a hair, and almost always it stays what it was. So we make another number small, the mean of the **logistic loss** $\log(1 + e^{-s})$ of every margin.
+# The share of right answers has no slope to follow: turn the border slightly, and it almost always stays the same. So we make another number small, the mean of the **logistic loss** $\log(1 + e^{-s})$ of every margin.
 #
 # !!! exercise "Blank 1 · The logistic loss, and its slope"
 #     Write the loss and its derivative with respect to $s$. Both take an array of margins and return an array of the same shape.
@@ -511,7 +511,7 @@ assert right(path[-1], points, labels) > 0.94
 #
 # ## Mini-batches
 #
-# With many points a step on all of them is dear. A step on a few costs little, and on average over random choices it goes the same way. One pass over all points, in batches, is an **epoch**.
+# With many points a step on all of them is expensive. A step on a few costs little, and on average over random choices it goes the same way. One pass over all points, in batches, is an **epoch**.
 #
 # !!! exercise "Blank 4 · One epoch"
 #     Put the points in random order, cut them into batches of `size` (the last may be smaller), and make one step on each.
@@ -826,7 +826,7 @@ assert turn < 5 and np.allclose(few, ends["hinge"], atol=0.1)
 # ## Real data: tumours
 #
 # Scikit-learn brings 569 tumours, each described by 30 measurements of its cell nuclei ([Street, Wolberg and Mangasarian 1993](../reference/bibliography.md#street1993)). We give the label +1 to the malignant ones, which are what one looks for.
-# What counts is the score on tumours that were **not** used for training, so a quarter of them is put aside at once.
+# What counts is the score on tumours that were **not** used for training, so a quarter of them is set aside at once, as the test set.
 
 # %%
 cells, benign = load_breast_cancer(return_X_y=True)
@@ -968,7 +968,7 @@ for name, loss, slope in (
 chart(curves, "Training on tumours", "epoch")
 
 # %% [markdown]
-# The two curves are not to be compared with each other, for they show different losses; the scores are.
+# Do not compare the two curves with each other: they show different losses. The scores can be compared.
 # Here are the scores $z$ of the tumours held out, by the logistic loss. What lies on the wrong side of 0 is a missed one or a false alarm.
 
 # %%
@@ -997,7 +997,7 @@ for lr in (0.0001, 0.001, 0.01, 0.1, 1.0):
 chart(curves, "One knob: the step size", "epoch")
 
 # %% [markdown]
-# If you now took the step size with the best score held out, that score would no longer be honest: the rows would have helped to choose. A third part of the data, for choosing, solves that.
+# If you now took the step size with the best score held out, that score would no longer be honest: the rows would have helped to choose. That is what the validation set of [chapter](../learning/learning-from-data.md#real-data-honest-scores) is for.
 #
 # ## The same in PyTorch
 #
@@ -1094,7 +1094,7 @@ print("PyTorch's own soft_margin_loss stands in")
 torch_loss = torch.nn.functional.soft_margin_loss
 
 # %% [markdown]
-# Now both machines make a hundred steps of batch descent, yours here and PyTorch's on the best device this machine has. In float64 the parameters have to agree to nine digits after the point; a device without float64 is allowed four.
+# Now both machines make a hundred steps of batch descent, yours here and PyTorch's on the best device this machine has. In float64 the parameters must agree to nine decimal places; on a device without float64, four are enough.
 
 # %%
 place = device()

@@ -1,6 +1,6 @@
 # ---
 # title: A first descent
-# description: A line is laid through forty points by your own gradient, by chainrule's and by PyTorch's, and all three have to agree with algebra.
+# description: A line is fitted to forty points with your own gradient, with chainrule's and with PyTorch's, and all three must agree with algebra.
 # kind: excursion
 # jupyter:
 #   jupytext:
@@ -16,7 +16,7 @@
 # %% [markdown]
 # # A first descent
 #
-# A line is laid through forty points three times: by your own gradient, by chainrule's, and by PyTorch's on the best device this machine has.
+# A line is fitted to forty points three times: with your own gradient, with chainrule's, and with PyTorch's on the best device this machine has.
 # All three have to end at the same line, and that line has to be the one that algebra gives.
 #
 # Three blanks are yours to fill; the mark is `...  # your turn`. Below each one stands a check, and below that hints and a solution in closed boxes.
@@ -41,7 +41,7 @@ print(f"{len(x)} points, y from {y.min():.2f} to {y.max():.2f}")
 # %% [markdown]
 # ## How wrong is a line?
 #
-# A line has a slope `w` and a height `b`. Its error at a point is `w * x + b - y`, and its loss is the mean of the squared errors: one number, zero only if the line meets every point.
+# A line has a slope `w` and an intercept `b`, the bias. Its error at a point is `w * x + b - y`, and its loss is the mean of the squared errors: one number, zero only if the line meets every point.
 
 
 # %%
@@ -218,7 +218,7 @@ print(f"loss after 400 steps of 0.2: {far:.1e}")
 assert far > 1e6
 
 # %% [markdown]
-# The loss is a bowl, and the chapter has told what decides: a step is too long from 2 divided by the largest curvature on.
+# The loss is a bowl, and the chapter showed what decides: a step is too long once it reaches 2 divided by the largest curvature.
 # The curvatures of a bowl are the eigenvalues of its matrix of second derivatives.
 #
 # !!! exercise "Blank 2 · The bound of the step"
@@ -230,7 +230,7 @@ assert far > 1e6
 
 # %%
 def longest_step():
-    """The step size from which on the walk no longer arrives."""
+    """The smallest step size with which the walk no longer arrives."""
     second = ...  # your turn: the 2 × 2 matrix
     return 2 / np.linalg.eigvalsh(second).max()
 
@@ -302,7 +302,7 @@ print(f"the walk arrives with steps below {bound:.4f}")
 # %% [markdown]
 # ## A loss that forgives
 #
-# One point is now wrong by far. Squared errors make the line bend towards it.
+# Now one point is far off. Squared errors make the line bend towards it.
 
 # %%
 y = y.copy()

@@ -1,6 +1,6 @@
 # ---
 # title: Write your own engine
-# description: You write a machine that differentiates any program, rule by rule with a proof, and it learns to read handwritten digits.
+# description: You write a machine that differentiates any program, rule by rule, each with a check, and it learns to read handwritten digits.
 # kind: excursion
 # jupyter:
 #   jupytext:
@@ -37,7 +37,7 @@ from chainrule.torch import device
 # %% [markdown]
 # ## A value that remembers
 #
-# The whole machine rests on one idea: a value knows what it was computed from. `parents` is a list of pairs, one for each input: the input itself, and a function `pull` that takes the gradient which arrives at the result and returns what this input gets of it.
+# The whole machine rests on one idea: a value knows what it was computed from. `parents` is a list of pairs, one for each input: the input itself, and a function `pull` that takes the gradient which arrives at the result and returns what this input gets of it (chapters [7](../networks/forward-or-reverse.md) and [9](../networks/engine.md) call it the vector-Jacobian product, VJP).
 # For a number that function multiplies by the local slope. Here is a square, written by hand: its slope at 3 is 6.
 
 
@@ -62,7 +62,7 @@ assert parent is x and pull(1.0) == 6.0
 
 # %%
 def check_rule(rule, kind, like, *inputs):
-    """Hold a rule against NumPy and its pulls against differences."""
+    """Compare a rule with NumPy, and its pulls with differences."""
     nodes, name = [kind(np.array(x, float)) for x in inputs], rule.__name__
     out = rule(*nodes)
     assert isinstance(out, kind), f"{name}: wanted a {kind.__name__}"
@@ -1241,7 +1241,7 @@ print(
 # %% [markdown]
 # ## Reading digits
 #
-# Scikit-learn ships 1797 handwritten digits of 8 × 8 grey values. A quarter is held out for the test; the layers have 64, 32 and 10 numbers. Here are the first ten.
+# Scikit-learn ships 1797 handwritten digits of 8 × 8 grey values. A quarter is held out; the layers have 64, 32 and 10 numbers. Here are the first ten.
 
 # %%
 images, numerals = load_digits(return_X_y=True)
@@ -1277,7 +1277,7 @@ def step(params, lr):
 
 
 def accuracy(params, X, y):
-    """Share of the images that are read rightly."""
+    """Share of the images that are read correctly."""
     return (network(params, X).data.argmax(axis=1) == y).mean()
 
 
@@ -1297,12 +1297,12 @@ for epoch in range(15):
     unseen = cross_entropy(network(params, images[held]), numerals[held])
     history["val_loss"].append(unseen.data)
 share = accuracy(params, images[held], numerals[held])
-print(f"held out: {share:.3f} are read rightly")
+print(f"held out: {share:.3f} are read correctly")
 plot.loss_curves(history)
 assert share > 0.95 and history["loss"][-1] < history["loss"][0] / 10
 
 # %% [markdown]
-# The validation loss is that of the digits held out, after each epoch; the loss is the mean over an epoch's steps, which is why it begins higher.
+# The curve `val_loss` is the loss on the digits held out, after each epoch (nothing is chosen by it, so they still serve as a test set); the loss is the mean over an epoch's steps, which is why it begins higher.
 # Which digits were misread? Would you have read them all?
 
 # %%
@@ -1325,7 +1325,7 @@ _ = plot.filters(columns, ax=ax).set(title="What 32 hidden units weigh")
 #
 # ## The same in PyTorch
 #
-# The last word: the same weights go into a network of PyTorch, the same images through both, and every gradient of the one must be that of the other. PyTorch stores its weights the other way round, (M, D), so they are transposed on the way. The device is the best this machine has; in float64 twelve digits after the point have to agree, and a device without float64 is allowed five.
+# A last check: the same weights go into a PyTorch network, the same images through both, and every gradient of the one must be that of the other. PyTorch stores its weights the other way round, (M, D), so they are transposed on the way. The device is the best this machine has; in float64 they must agree to twelve decimal places, on a device without float64 to five.
 
 # %%
 place = device()
@@ -1356,7 +1356,7 @@ for name, p, t in zip(
     print(f"{name} {p.data.shape}: the gradients agree")
 
 # %% [markdown]
-# As long as a blank is empty, a part of this compares PyTorch with itself; when all nine are yours, it is the proof of your engine.
+# As long as a blank is empty, a part of this compares PyTorch with itself; when all nine are yours, it checks your engine.
 #
 # ## Where to go on
 #

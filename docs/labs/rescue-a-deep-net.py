@@ -124,7 +124,7 @@ def trial(name, block, seeds=3, **options):
 
 
 # %% [markdown]
-# First a healthy net for comparison, with only two blocks of ReLU, and then the patient. Chance is one in ten, and a net that gives all digits the same probability has the loss $\ln 10 = 2.30$.
+# First a healthy net for comparison, with only two blocks of ReLU, and then the patient. Chance is one in ten, and a net that gives all digits the same probability has the loss $\log 10 = 2.30$.
 
 
 # %%
@@ -146,7 +146,7 @@ assert shallow.min() > 0.8 and sick.max() < 0.25
 #
 # `slow_examine` measures both without any trick. For each block it runs the net up to that block, takes the output as a new input, runs the rest, and goes backward to it. That takes thirty runs; yours will take one.
 #
-# <!-- fold: slow_examine, the judge of yours -->
+# <!-- fold: slow_examine, which yours is compared with -->
 
 
 # %%
@@ -855,7 +855,7 @@ assert min(values) > 0.9
 # %% [markdown]
 # Behind the last block all digits point nearly the same way, whichever seed you take. The start preserves the *size* of the signal, but each ReLU reduces the *differences* in it.
 #
-# ## A remedy that is none: batch norm
+# ## A remedy that does not work: batch norm
 #
 # Batch normalisation gives each unit the mean 0 and the deviation 1 over the batch, in every block ([Ioffe and Szegedy 2015](../reference/bibliography.md#ioffe2015)). That ought to keep the digits apart.
 #
@@ -1477,7 +1477,7 @@ assert bent > 1e-3, "f is linear: where is ReLU?"
 #             return self.f(x).add(x)
 #     -->
 #
-# <!-- fold: a block turned over from chainrule, as long as the blank is empty -->
+# <!-- fold: a block converted from chainrule, as long as the blank is empty -->
 # <!-- exercise: torch-around stand-in -->
 
 # %%
@@ -1561,7 +1561,7 @@ assert scores["batch norm"].max() < 0.4
 #
 # | What you see | Where to look | What helped here |
 # | --- | --- | --- |
-# | the loss stays at $\ln$ of the number of classes | gradient, block by block | another non-linearity, another start |
+# | the loss stays at $\log$ of the number of classes | gradient, block by block | another non-linearity, another start |
 # | signal level, and it does not learn | deviation over the examples, unit by unit | another non-linearity |
 # | both curves fall or rise together | deviation of the weights | the start for ReLU |
 # | signal and gradient level, and it hardly learns | cosine between examples | shortcuts |
