@@ -825,7 +825,7 @@ assert turn < 5 and np.allclose(few, ends["hinge"], atol=0.1)
 #
 # ## Real data: tumours
 #
-# Scikit-learn brings 569 tumours, each described by 30 measurements of its cell nuclei ([Street, Wolberg and Mangasarian 1993](../reference/bibliography.md#street1993)). We give the label +1 to the malignant ones, which are what one looks for.
+# Scikit-learn brings 569 tumours, each described by 30 measurements of its cell nuclei ([Street, Wolberg and Mangasarian 1993](../reference/bibliography.md#street1993)). We give the label +1 to the malignant ones, which are what one looks for; in [chapter](../learning/learning-from-data.md) it was the other way round.
 # What counts is the score on tumours that were **not** used for training, so a quarter of them is set aside at once, as the test set.
 
 # %%
