@@ -1,4 +1,4 @@
-"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess | offline.
+"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess | offline | epub.
 
 Each command has a function of its name here, and its arguments in commands.toml.
 """
@@ -6,9 +6,10 @@ Each command has a function of its name here, and its arguments in commands.toml
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from bookbinder import addresses, binding, course, evidence, labs, offline, postprocess, runtime, sync
+from bookbinder import addresses, binding, course, epub, evidence, labs, offline, postprocess, runtime, sync
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 from bookbinder.page import table
@@ -123,10 +124,19 @@ def _postprocess(options) -> bool:
 
 
 def _offline(options) -> bool:
-    if not (options.site / "index.html").is_file():
-        print(f"{options.site}: no pages; build the site first (make site)")
+    return _whole(options.site, offline.write)
+
+
+def _epub(options) -> bool:
+    return _whole(options.site, epub.write)
+
+
+def _whole(site: Path, write: Callable[[Path], Path]) -> bool:
+    """Whether the whole book as one file could not be written."""
+    if not (site / "index.html").is_file():
+        print(f"{site}: no pages; build the site first (make site)")
         return True
-    to = offline.write(options.site)
+    to = write(site)
     print(f"{to}: {to.stat().st_size / 1e6:.1f} MB")
     return False
 
