@@ -75,7 +75,7 @@ coverage: site  ## how much of both packages the tests run, by branches; fails b
 	failed=$$?; for package in chainrule bookbinder; do $(BIN)/coverage report --include="src/$$package/*" || failed=1; done; exit $$failed
 
 test-deep: site  ## slow end-to-end proofs
-	@echo "Testing deeply: end-to-end faults, other environments, other generator"
+	@echo "Testing deeply: end-to-end faults, other environments, other generators"
 	@# In the files' order, browsers last: a process that has driven one has an event loop, in which no chapter can run.
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m deep -rsR --rerun-show-tracebacks $(ARGS)
 

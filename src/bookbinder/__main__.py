@@ -1,4 +1,4 @@
-"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess | offline | epub.
+"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess | ...
 
 Each command has a function of its name here, and its arguments in commands.toml.
 """

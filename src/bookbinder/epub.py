@@ -26,7 +26,9 @@ _KINDS = {
     ".jpg": "image/jpeg", ".webp": "image/webp", ".woff2": "font/woff2", ".txt": "text/plain",
 }  # fmt: skip
 _TEMPLATE = (
-    Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True).get_template("epub.xml").module
+    Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    .get_template("epub.xml")
+    .module
 )
 # An entry of the menu: its title, the address of its page, and the entries below it.
 Entry = tuple[str, str | None, list]
@@ -55,7 +57,9 @@ def bundle(site: Path, to: Path, say: Callable[[str], None] = print) -> None:
     """
     files = {name: _bytes(content) for name, content in _files(site, say).items()}
     with ZipFile(to, "w", ZIP_DEFLATED) as packed:
-        packed.writestr(ZipInfo("mimetype"), "application/epub+zip", ZIP_STORED)  # first and as it is, by the standard
+        packed.writestr(
+            ZipInfo("mimetype"), "application/epub+zip", ZIP_STORED
+        )  # first and as it is, by the standard
         packed.writestr(ZipInfo("META-INF/container.xml"), _TEMPLATE.container(), ZIP_DEFLATED)
         for name, content in files.items():
             packed.writestr(ZipInfo(f"book/{name}"), content, ZIP_DEFLATED)
@@ -72,7 +76,10 @@ def menu(home: Tag) -> list[Entry]:
     def entries(nav: Tag) -> list[Entry]:
         found = []
         for item in nav.find("ul").find_all("li", recursive=False):
-            below, here = item.find("nav", attrs={"data-md-level": True}), item.find("a", class_="md-nav__link")
+            below, here = (
+                item.find("nav", attrs={"data-md-level": True}),
+                item.find("a", class_="md-nav__link"),
+            )
             title = item.find(class_="md-ellipsis").get_text()
             if below:
                 found.append((_plain(title), None, entries(below)))
@@ -96,7 +103,9 @@ def _files(site: Path, say: Callable[[str], None]) -> dict[str, str | bytes]:
         say(f"{title}: {len([*_addresses(below)]) or 1} pages")
     answers = [made.answers for made in pages.values() if made.answers]
     images = {image for made in [*pages.values(), *answers] for image in finish(made, pages, about["source"])}
-    files: dict[str, str | bytes] = {made.name: _page(made.title, made.name, [made]) for made in pages.values()}
+    files: dict[str, str | bytes] = {
+        made.name: _page(made.title, made.name, [made]) for made in pages.values()
+    }
     listed = _listed(contents, pages)
     if answers:
         files[SOLUTIONS] = _page(WORDS["solutions"], SOLUTIONS, answers)
@@ -148,7 +157,9 @@ def _page(title: str, name: str, parts: list[EbookPage]) -> str:
 
 def _properties(name: str, content: str | bytes) -> str:
     """What a reader has to know about a file before it opens it."""
-    return " ".join(["nav"] * (name == "nav.xhtml") + ["mathml"] * (name.endswith(".xhtml") and "<math" in content))
+    return " ".join(
+        ["nav"] * (name == "nav.xhtml") + ["mathml"] * (name.endswith(".xhtml") and "<math" in content)
+    )
 
 
 def _about(home: Tag, site: Path) -> dict:
@@ -164,11 +175,11 @@ def _about(home: Tag, site: Path) -> dict:
         "description": said["content"] if said else title,
         "source": source,
         "identifier": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, source or title)}",
-        "modified": datetime.fromtimestamp(_date(site), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "modified": datetime.fromtimestamp(changed(site), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 
-def _date(site: Path) -> int:
+def changed(site: Path) -> int:
     """When the book was last changed: as the environment says, else the commit, else the home page."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(given)

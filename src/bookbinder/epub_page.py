@@ -2,7 +2,8 @@
 
 A built page is HTML for a browser with the theme around it. An e-book reader wants XML, shows one page after the other,
 and may neither run scripts nor know the theme. So the article is taken out, what only a site can do goes, and what
-stays is brought into the form that EPUB 3 allows. The solutions of exercises leave their page, for one at the end of the book.
+stays is brought into the form that EPUB 3 allows. The solutions of exercises leave their page, for one at the end of
+the book.
 """
 
 import posixpath
@@ -67,7 +68,9 @@ def page(html: str, address: str, title: str) -> EbookPage:
         comment.extract()
     for tag in article.select(WORDS["left_out"]):
         tag.decompose()
-    for film in article.select(".book-film"):  # a reader without a slider sees where it begins and where it ends
+    for film in article.select(
+        ".book-film"
+    ):  # a reader without a slider sees where it begins and where it ends
         for frame in film.select(".book-frame")[1:-1]:
             frame.decompose()
     for tabs in article.select(".tabbed-set"):
@@ -191,7 +194,9 @@ def target(href: str, made: EbookPage, book: dict[str, EbookPage], site_url: str
     page, anchor = book.get(f"{path}/".lstrip("/")), unquote(parts.fragment)
     if not page:
         stroke = "/" * (parts.path.endswith("/") and bool(path))
-        return f"{site_url.rstrip('/')}/{path}{stroke}{'#' * bool(anchor)}{parts.fragment}" if site_url else ""
+        return (
+            f"{site_url.rstrip('/')}/{path}{stroke}{'#' * bool(anchor)}{parts.fragment}" if site_url else ""
+        )
     if page.answers and anchor not in page.ids and anchor in page.answers.ids:
         page = page.answers
     kept = f"#{parts.fragment}" if anchor in page.ids else ""
