@@ -169,6 +169,7 @@ def _about(home: Tag, site: Path) -> dict:
     title = _plain(home.find("h1").get_text())
     canonical, said = home.find("link", rel="canonical"), home.find("meta", attrs={"name": "description"})
     source = canonical["href"] if canonical else ""
+    source *= source.startswith("http")  # else the site does not know its address
     return WORDS | {
         "title": title,
         "creator": WORDS["creator"].format(title=title),

@@ -128,6 +128,10 @@ def test_what_it_says_of_itself(site, tmp_path):
         '<meta property="dcterms:modified">2023-11-14T22:13:20Z</meta>' in package
         and "dc:source" not in package
     )
+    assert (
+        "dc:source"
+        not in contents(epub.write(built(site, '<link rel="canonical" href=".">')))["book/content.opf"]
+    )
     other = built(tmp_path / "other", '<link rel="canonical" href="https://a.b/">')
     assert "<dc:source>https://a.b/</dc:source>" in contents(epub.write(other))["book/content.opf"]
 
