@@ -9,7 +9,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bookbinder import addresses, binding, course, epub, evidence, labs, offline, postprocess, runtime, sync
+from bookbinder import (
+    addresses,
+    binding,
+    course,
+    epub,
+    evidence,
+    labs,
+    offline,
+    pdf,
+    postprocess,
+    runtime,
+    sync,
+)
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 from bookbinder.page import table
@@ -129,6 +141,20 @@ def _offline(options) -> bool:
 
 def _epub(options) -> bool:
     return _whole(options.site, epub.write)
+
+
+def _pdf(options) -> bool:
+    to = options.to / f"{options.part}.pdf"
+    if not pdf.browser():
+        print("no browser to print with: install Chromium, or name yours in CHROMIUM")
+    elif not (options.site / "index.html").is_file():
+        print(f"{options.site}: no pages; build the site first (make site)")
+    elif not pdf.write(options.site, options.part, to):
+        print(f"{options.part}: no pages; name a folder of them, such as {', '.join(PARTS[:2])}")
+    else:
+        print(f"{to}: {to.stat().st_size / 1e6:.1f} MB")
+        return False
+    return True
 
 
 def _whole(site: Path, write: Callable[[Path], Path]) -> bool:

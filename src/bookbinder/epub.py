@@ -25,7 +25,7 @@ _KINDS = {
     ".xhtml": "application/xhtml+xml", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png",
     ".jpg": "image/jpeg", ".webp": "image/webp", ".woff2": "font/woff2", ".txt": "text/plain",
 }  # fmt: skip
-_TEMPLATE = (
+TEMPLATE = (
     Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     .get_template("epub.xml")
     .module
@@ -57,10 +57,9 @@ def bundle(site: Path, to: Path, say: Callable[[str], None] = print) -> None:
     """
     files = {name: _bytes(content) for name, content in _files(site, say).items()}
     with ZipFile(to, "w", ZIP_DEFLATED) as packed:
-        packed.writestr(
-            ZipInfo("mimetype"), "application/epub+zip", ZIP_STORED
-        )  # first and as it is, by the standard
-        packed.writestr(ZipInfo("META-INF/container.xml"), _TEMPLATE.container(), ZIP_DEFLATED)
+        # First and as it is, by the standard.
+        packed.writestr(ZipInfo("mimetype"), "application/epub+zip", ZIP_STORED)
+        packed.writestr(ZipInfo("META-INF/container.xml"), TEMPLATE.container(), ZIP_DEFLATED)
         for name, content in files.items():
             packed.writestr(ZipInfo(f"book/{name}"), content, ZIP_DEFLATED)
 
@@ -76,10 +75,8 @@ def menu(home: Tag) -> list[Entry]:
     def entries(nav: Tag) -> list[Entry]:
         found = []
         for item in nav.find("ul").find_all("li", recursive=False):
-            below, here = (
-                item.find("nav", attrs={"data-md-level": True}),
-                item.find("a", class_="md-nav__link"),
-            )
+            below = item.find("nav", attrs={"data-md-level": True})
+            here = item.find("a", class_="md-nav__link")
             title = item.find(class_="md-ellipsis").get_text()
             if below:
                 found.append((_plain(title), None, entries(below)))
@@ -90,17 +87,33 @@ def menu(home: Tag) -> list[Entry]:
     return entries(top)
 
 
+def gather(
+    site: Path, wanted: Callable[[str], bool], say: Callable[[str], None] = print
+) -> tuple[dict, list[Entry], dict[str, EbookPage]]:
+    """What the site says of itself, its menu, and its pages by their address, as far as they are wanted.
+
+    Args:
+        site: Folder of the built site.
+        wanted: Whether the page of an address is.
+        say: Is told how far it is.
+    """
+    home = BeautifulSoup((site / "index.html").read_text("utf-8"), "html.parser")
+    contents = [kept for entry in menu(home) if (kept := _kept(entry, wanted))]
+    pages: dict[str, EbookPage] = {}
+    for entry in contents:
+        found = [*_addresses([entry])]
+        pages |= {
+            place: page((site / place / "index.html").read_text("utf-8"), place, name)
+            for name, place in found
+        }
+        say(f"{entry[0]}: {len(found)} page{'s' * (len(found) > 1)}")
+    return _about(home, site), contents, pages
+
+
 def _files(site: Path, say: Callable[[str], None]) -> dict[str, str | bytes]:
     """All files of the e-book by name, first the package that lists them."""
-    home = BeautifulSoup((site / "index.html").read_text("utf-8"), "html.parser")
-    about = _about(home, site)
-    contents = [kept for entry in menu(home) if (kept := _kept(entry))]
-    pages: dict[str, EbookPage] = {}
-    for title, address, below in contents:
-        for name, place in [(title, address)] * (address is not None) + [*_addresses(below)]:
-            html = (site / place / "index.html").read_text("utf-8")
-            pages[place] = page(html, place, name)
-        say(f"{title}: {len([*_addresses(below)]) or 1} pages")
+    out = tuple(WORDS["folders_out"])
+    about, contents, pages = gather(site, lambda address: not address.startswith(out), say)
     answers = [made.answers for made in pages.values() if made.answers]
     images = {image for made in [*pages.values(), *answers] for image in finish(made, pages, about["source"])}
     files: dict[str, str | bytes] = {
@@ -112,20 +125,19 @@ def _files(site: Path, say: Callable[[str], None]) -> dict[str, str | bytes]:
         below = [(part.title, f"{SOLUTIONS}#{part.article['id']}", []) for part in answers]
         listed.append((WORDS["solutions"], SOLUTIONS, below))
     order = range(1, len(files) + 1)
-    nav = _TEMPLATE.nav(about["title"], listed)
+    nav = TEMPLATE.nav(about["title"], listed)
     files |= {"nav.xhtml": nav, "book.css": Path(__file__).with_name("epub.css").read_text("utf-8")}
     for name in sorted({*images, *(name for name in _SHARED if (site / name).is_file())}):
         files[name] = (site / name).read_bytes()
     items = [(name, _KINDS[Path(name).suffix], _properties(name, files[name])) for name in files]
-    return {"content.opf": _TEMPLATE.package(about, items, order), **files}
+    return {"content.opf": TEMPLATE.package(about, items, order), **files}
 
 
-def _kept(entry: Entry) -> Entry | None:
-    """An entry of the menu without the pages that the e-book leaves out."""
+def _kept(entry: Entry, wanted: Callable[[str], bool]) -> Entry | None:
+    """An entry of the menu with the pages that are wanted."""
     title, address, below = entry
-    below = [kept for each in below if (kept := _kept(each))]
-    out = address is not None and address.startswith(tuple(WORDS["folders_out"]))
-    return None if out or address is None and not below else (title, address, below)
+    below = [kept for each in below if (kept := _kept(each, wanted))]
+    return (title, address, below) if below or address is not None and wanted(address) else None
 
 
 def _addresses(entries: list[Entry]) -> Iterator[tuple[str, str]]:
@@ -152,7 +164,7 @@ def _listed(entries: list[Entry], pages: dict[str, EbookPage]) -> list[Entry]:
 def _page(title: str, name: str, parts: list[EbookPage]) -> str:
     """A file of the e-book: one page, or the solutions of all of them."""
     content = "\n".join(part.article.decode(formatter="minimal") for part in parts)
-    return _TEMPLATE.page(title, "../" * name.count("/"), content, name == SOLUTIONS)
+    return TEMPLATE.page(title, "../" * name.count("/"), content, name == SOLUTIONS)
 
 
 def _properties(name: str, content: str | bytes) -> str:

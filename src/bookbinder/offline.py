@@ -90,7 +90,7 @@ def _contents(site: Path) -> dict[str, bytes]:
             continue
         found[name] = file.read_bytes()
         if file.suffix == ".css":
-            found[name] = _with_fonts(found[name].decode(), file).encode()
+            found[name] = with_fonts(found[name].decode(), file).encode()
         if file.suffix == ".html":
             text = found.pop(name).decode()
             if (
@@ -139,8 +139,13 @@ def _policy(meta: str) -> str:
     return meta.replace("'self'", "'self' file:")
 
 
-def _with_fonts(css: str, file: Path) -> str:
-    """The style sheet with its fonts in it."""
+def with_fonts(css: str, file: Path) -> str:
+    """The style sheet with its fonts in it.
+
+    Args:
+        css: The style sheet.
+        file: Where it stands, from which it names its fonts.
+    """
 
     def inside(match: re.Match) -> str:
         font = base64.b64encode((file.parent / match[1]).read_bytes()).decode()
