@@ -82,7 +82,9 @@ def test_its_pages_can_be_published(book):
 
 
 def test_an_e_book_can_be_made_of_them(book):
-    about, contents, pages = epub.gather(book, lambda address: address.startswith("depth/"), lambda said: None)
+    about, contents, pages = epub.gather(
+        book, lambda address: address.startswith("depth/"), lambda said: None
+    )
     assert [(title, len(below)) for title, _, below in contents] == [("III · Depth", 4)] and len(pages) == 4
     assert about["title"] == "Chain Rule" and pages["depth/signals/"].answers
 
