@@ -2,7 +2,7 @@
 # Variables: PYTHON=python3.12  PIP_ARGS="..."  UV= (do without uv)  FILE=docs/...md  NAME=...  WHOLE=1 (tests nothing by sample)
 SHELL := /bin/bash
 .DEFAULT_GOAL := site
-.PHONY: site serve offline test test-engine test-page test-deep coverage bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
+.PHONY: site serve offline epub pdf test test-engine test-page test-deep coverage bench bench-site gpu check sync chapter op lint font links publish-notebooks report-failure clean help
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -54,6 +54,13 @@ serve: $(STAMP)  ## the same, live
 offline: site  ## the whole book as one file to read without a network, and the site's link to it
 	@$(BIN)/python -m bookbinder offline site
 
+epub: site  ## the whole book as an e-book, and the site's link to it
+	@$(BIN)/python -m bookbinder epub site
+
+pdf: site  ## make pdf PART=depth: a part of the book as one PDF in dist/, printed by Chromium
+	@test -n "$(PART)" || { echo "make pdf PART=depth: which part? its folder in docs/"; exit 1; }
+	@$(BIN)/python -m bookbinder pdf site $(PART)
+
 test: site  ## the whole suite, every code block included
 	@echo "Testing: package, binder, every code block, and the built site"
 	@$(BIN)/python -m pytest -n auto -m 'not deep' -rsR --rerun-show-tracebacks $(ARGS)
@@ -72,7 +79,7 @@ coverage: site  ## how much of both packages the tests run, by branches; fails b
 	failed=$$?; for package in chainrule bookbinder; do $(BIN)/coverage report --include="src/$$package/*" || failed=1; done; exit $$failed
 
 test-deep: site  ## slow end-to-end proofs
-	@echo "Testing deeply: end-to-end faults, other environments, other generator"
+	@echo "Testing deeply: end-to-end faults, other environments, other generators"
 	@# In the files' order, browsers last: a process that has driven one has an event loop, in which no chapter can run.
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m deep -rsR --rerun-show-tracebacks $(ARGS)
 

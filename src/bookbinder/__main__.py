@@ -1,4 +1,4 @@
-"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess | offline.
+"""The binder from a shell: python -m bookbinder run | check | sync | notebooks | new | stage | postprocess | ...
 
 Each command has a function of its name here, and its arguments in commands.toml.
 """
@@ -6,9 +6,22 @@ Each command has a function of its name here, and its arguments in commands.toml
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from bookbinder import addresses, binding, course, evidence, labs, offline, postprocess, runtime, sync
+from bookbinder import (
+    addresses,
+    binding,
+    course,
+    epub,
+    evidence,
+    labs,
+    offline,
+    pdf,
+    postprocess,
+    runtime,
+    sync,
+)
 from bookbinder.chapter import PARTS, load
 from bookbinder.check import pages
 from bookbinder.page import table
@@ -123,10 +136,33 @@ def _postprocess(options) -> bool:
 
 
 def _offline(options) -> bool:
-    if not (options.site / "index.html").is_file():
+    return _whole(options.site, offline.write)
+
+
+def _epub(options) -> bool:
+    return _whole(options.site, epub.write)
+
+
+def _pdf(options) -> bool:
+    to = options.to / f"{options.part}.pdf"
+    if not pdf.browser():
+        print("no browser to print with: install Chromium, or name yours in CHROMIUM")
+    elif not (options.site / "index.html").is_file():
         print(f"{options.site}: no pages; build the site first (make site)")
+    elif not pdf.write(options.site, options.part, to):
+        print(f"{options.part}: no pages; name a folder of them, such as {', '.join(PARTS[:2])}")
+    else:
+        print(f"{to}: {to.stat().st_size / 1e6:.1f} MB")
+        return False
+    return True
+
+
+def _whole(site: Path, write: Callable[[Path], Path]) -> bool:
+    """Whether the whole book as one file could not be written."""
+    if not (site / "index.html").is_file():
+        print(f"{site}: no pages; build the site first (make site)")
         return True
-    to = offline.write(options.site)
+    to = write(site)
     print(f"{to}: {to.stat().st_size / 1e6:.1f} MB")
     return False
 

@@ -16,12 +16,13 @@ from bookbinder import addresses
 from bookbinder.postprocess import META
 
 NAME = "whole-book"  # of the file, and of the folder in it
-MARK = "<!-- the link to the whole book as one file, written by make offline -->"
+EBOOK = f"{NAME}.epub"
+MARK = "<!-- links to the whole book as one file, written by make offline and make epub -->"
 PLACE = '<p class="book-offline" data-search-exclude hidden></p>'
 _PLACE = re.compile(r'<p class="book-offline"[^>]*>.*?</p>')
 # What only a server, a robot or a debugger asks for. The theme's parts for other languages are among it.
 _LEFT_OUT = re.compile(
-    rf"{NAME}\.zip|404\.html|robots\.txt|llms\.txt|sitemap\.xml.*|.*\.map|assets/javascripts/lunr/.*"
+    rf"{NAME}\.(?:zip|epub)|404\.html|robots\.txt|llms\.txt|sitemap\.xml.*|.*\.map|assets/javascripts/lunr/.*"
 )
 _TAG = re.compile(r"<(?:a|link)\s[^>]*>")
 _HREF = re.compile(r'(\shref=)(?:"([^"]*)"|([^\s"\'>]+))')
@@ -40,11 +41,20 @@ def write(site: Path) -> Path:
     """
     to = site / f"{NAME}.zip"
     bundle(site, to)
+    link(site)
+    return to
+
+
+def link(site: Path) -> None:
+    """Link the files of the whole book that there are, where the site has a place for it.
+
+    Args:
+        site: Folder of the built site.
+    """
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         if 'class="book-offline"' in text:
-            page.write_text(_PLACE.sub(_link(page, to), text), encoding="utf-8")
-    return to
+            page.write_text(_PLACE.sub(_links(page, site), text), encoding="utf-8")
 
 
 def bundle(site: Path, to: Path) -> None:
@@ -59,12 +69,16 @@ def bundle(site: Path, to: Path) -> None:
             packed.writestr(ZipInfo(f"{NAME}/{name}"), content, ZIP_DEFLATED)
 
 
-def _link(page: Path, to: Path) -> str:
-    """The paragraph with the link, its address relative to the page."""
-    up = "../" * (len(page.relative_to(to.parent).parts) - 1)
-    megabytes = f"{to.stat().st_size / 1e6:.0f}"
-    link = f'<a class="md-button" href="{up}{to.name}" download>The whole book, offline</a>'
-    return f'<p class="book-offline" data-search-exclude>{link} {megabytes} MB</p>'
+def _links(page: Path, site: Path) -> str:
+    """The paragraph with the links, their addresses relative to the page."""
+    up = "../" * (len(page.relative_to(site).parts) - 1)
+    said = {f"{NAME}.zip": "The whole book, offline", EBOOK: "The whole book as EPUB"}
+    links = [
+        f'<a class="md-button" href="{up}{name}" download>{words}</a> {(site / name).stat().st_size / 1e6:.0f} MB'
+        for name, words in said.items()
+        if (site / name).is_file()
+    ]
+    return f'<p class="book-offline" data-search-exclude>{" ".join(links)}</p>' if links else PLACE
 
 
 def _contents(site: Path) -> dict[str, bytes]:
@@ -76,7 +90,7 @@ def _contents(site: Path) -> dict[str, bytes]:
             continue
         found[name] = file.read_bytes()
         if file.suffix == ".css":
-            found[name] = _with_fonts(found[name].decode(), file).encode()
+            found[name] = with_fonts(found[name].decode(), file).encode()
         if file.suffix == ".html":
             text = found.pop(name).decode()
             if (
@@ -125,8 +139,13 @@ def _policy(meta: str) -> str:
     return meta.replace("'self'", "'self' file:")
 
 
-def _with_fonts(css: str, file: Path) -> str:
-    """The style sheet with its fonts in it."""
+def with_fonts(css: str, file: Path) -> str:
+    """The style sheet with its fonts in it.
+
+    Args:
+        css: The style sheet.
+        file: Where it stands, from which it names its fonts.
+    """
 
     def inside(match: re.Match) -> str:
         font = base64.b64encode((file.parent / match[1]).read_bytes()).decode()

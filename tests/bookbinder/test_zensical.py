@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bookbinder import labs
+from bookbinder import epub, labs
 from bookbinder.postprocess import process_site
 from conftest import ROOT
 from deep.environments import environment, own_packages
@@ -79,6 +79,14 @@ def test_its_pages_can_be_published(book):
     pages, faults = process_site(book)
     assert pages > 5 and faults == []
     assert "Content-Security-Policy" in (book / "index.html").read_text(encoding="utf-8")
+
+
+def test_an_e_book_can_be_made_of_them(book):
+    about, contents, pages = epub.gather(
+        book, lambda address: address.startswith("depth/"), lambda said: None
+    )
+    assert [(title, len(below)) for title, _, below in contents] == [("III · Depth", 4)] and len(pages) == 4
+    assert about["title"] == "Chain Rule" and pages["depth/signals/"].answers
 
 
 FRONT = "---\ntitle: {}\ndescription: D.\nneeds: [learning/a.md, learning/c.md]\n---\n# {}\n\n"
