@@ -26,7 +26,7 @@ from chainrule.saving import save as save
 
 inference_mode = no_grad
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 _MODULES = """
     checks data dual functional init losses models nn optim plot saving scalar stepwise torch training utils
 """.split()
