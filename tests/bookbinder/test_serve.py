@@ -6,6 +6,7 @@ The first tests build as the server does, one build after the other in one proce
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from jinja2 import TemplateError
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
@@ -152,6 +154,21 @@ def test_titles_and_the_list_of_pages_build_all(book, caplog):
     assert book.build() == {*book.PAGES}
     Path("docs/more.md").unlink()
     assert book.build() == {*book.PAGES} and not Path("site/more").exists()
+
+
+def test_a_build_of_all_that_failed_is_made_up_for(book):
+    template = Path("overrides/main.html").read_text(encoding="utf-8")
+    write("overrides/main.html", "{% broken %}")
+    with pytest.raises(TemplateError):
+        book.build()
+    write("overrides/main.html", template)
+    assert book.build() == {*book.PAGES}
+
+
+def test_an_open_page_can_load_itself_again(book):
+    """MkDocs puts a script into each page that it gives out, whose hash no policy can know."""
+    policy = re.search('Security-Policy" content="([^"]*)"', book.page())[1]
+    assert "script-src 'self' 'unsafe-inline';" in policy and "default-src 'none';" in policy
 
 
 def test_a_fault_is_told_on_its_page_and_cured(book, caplog):
