@@ -48,8 +48,8 @@ site: $(STAMP)  ## run what is stale and build the book into site/
 	@echo "Building the book into site/"
 	@$(BIN)/mkdocs build --strict
 
-serve: $(STAMP)  ## the same, live
-	@$(BIN)/mkdocs serve
+serve: $(STAMP)  ## the same, live: an edit builds its page alone
+	@$(BIN)/mkdocs serve --dirty
 
 offline: site  ## the whole book as one file to read without a network, and the site's link to it
 	@$(BIN)/python -m bookbinder offline site

@@ -12,6 +12,7 @@ from bookbinder import addresses, cache, course, markdown, runner
 from bookbinder.chapter import Chapter, load
 from bookbinder.check import check, pages
 from bookbinder.page import PageError
+from bookbinder.serve import Kept
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]  # the checkout: the binder is always installed editable
@@ -42,7 +43,13 @@ class Book:
         return len(wrong)
 
 
-def bind(docs: Path, files: list[Path] | None = None, force: bool = False, execute: bool = True) -> Book:
+def bind(
+    docs: Path,
+    files: list[Path] | None = None,
+    force: bool = False,
+    execute: bool = True,
+    kept: Kept | None = None,
+) -> Book:
     """Check pages, run what is stale, and write the figures.
 
     Args:
@@ -50,19 +57,24 @@ def bind(docs: Path, files: list[Path] | None = None, force: bool = False, execu
         files: Only these pages; then no other page's figures are touched.
         force: Run even what the cache holds.
         execute: Whether to run at all.
+        kept: What an earlier build of this process left; pages that have not changed are taken from it.
 
     Returns:
         The book; nothing is raised for a fault. Pages with faults are not run, the others are.
     """
     docs = Path(os.path.relpath(docs))
     book = Book(docs, [load(file) for file in (files or pages(docs))])
-    found = {chapter: check(chapter, docs) for chapter in book.chapters}
+    kept = kept or Kept()
+    found = {chapter: check(chapter, docs, kept=kept.checked) for chapter in book.chapters}
     book.faults = [fault for faults in found.values() for fault in faults]
     if files is None:
         listed = course.of(docs)
         book.faults += [*course.faults(listed), *addresses.faults(listed)]
     if execute:
-        book.results = runner.run([chapter for chapter in found if not found[chapter]], force=force)
+        fit = [chapter for chapter in found if not found[chapter]]
+        ran = runner.run([chapter for chapter in fit if chapter not in kept.results], force=force)
+        kept.results |= {result.chapter: result for result in ran}
+        book.results = [kept.results[chapter] for chapter in fit if chapter in kept.results]
         names = {name for result in book.results for name in markdown.publish(result.data, docs)}
         if files is None and not book.faults:
             markdown.prune(docs, names)

@@ -33,24 +33,24 @@ def pages(docs: Path) -> list[Path]:
     return sorted([*docs.rglob("*.md"), *docs.rglob(f"{LABS}/*.py")])
 
 
-def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) -> list[PageError]:
+def check(
+    chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src"), kept: dict | None = None
+) -> list[PageError]:
     """Faults of one page, sorted by line.
 
     Args:
         chapter: The page.
         docs: Folder of the pages; links and `needs` are looked up there.
         src: Folder of the packages that synced blocks name.
+        kept: By page, what an earlier check found in its text alone; what this one finds is added.
     """
+    kept = {} if kept is None else kept
+    if chapter not in kept:
+        kept[chapter] = _alone(chapter), layout.faults(chapter)
+    alone, laid_out = kept[chapter]
     file = Path(chapter.path)
-    prose = [(n, _without_code(line)) for n, line in chapter.prose]
-    found = [*chapter.faults, *exercises.faults(chapter), *sync.faults(chapter, src), *_needs(chapter, docs)]
+    found = [*alone, *sync.faults(chapter, src), *_needs(chapter, docs), *_links(chapter, docs)]
     found += course.faults_of(chapter, docs)
-    found += code.faults(chapter)
-    found += check_math(chapter.text, file) + _links(chapter, prose, docs)
-    found += form.faults(chapter)
-    # The title is put into the page as it is.
-    raw = [(n, _FORBIDDEN.search(row)) for n, row in [(1, str(chapter.meta)), *prose]]
-    found += [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]
     if file.is_symlink() or docs.resolve() not in file.resolve().parents and docs in file.parents:
         found.append(chapter.wrong("page.outside", 1))
     other = file.with_suffix({".py": ".md", ".md": ".py"}.get(file.suffix, ""))
@@ -58,8 +58,21 @@ def check(chapter: Chapter, docs: Path = Path("docs"), src: Path = Path("src")) 
         found.append(chapter.wrong("lab.twice", 1, other=other.name))
     told = {fault.line for fault in found}  # a line that is at fault is not read twice
     told |= set(range(front_matter_lines(chapter.text) + 1)) if 1 in told else set()
-    found += [fault for fault in layout.faults(chapter) if fault.line not in told]
+    found += [fault for fault in laid_out if fault.line not in told]
     return sorted(found, key=lambda fault: (fault.line, fault.message))
+
+
+def _alone(chapter: Chapter) -> list[PageError]:
+    """What the text of a page tells, whatever the other files are; its layout apart."""
+    found = [*chapter.faults, *exercises.faults(chapter), *code.faults(chapter)]
+    found += check_math(chapter.text, Path(chapter.path)) + form.faults(chapter)
+    # The title is put into the page as it is.
+    raw = [(n, _FORBIDDEN.search(row)) for n, row in [(1, str(chapter.meta)), *_prose(chapter)]]
+    return found + [chapter.wrong("page.html", n, seen=seen[0][:60]) for n, seen in raw if seen]
+
+
+def _prose(chapter: Chapter) -> list[tuple[int, str]]:
+    return [(n, _without_code(line)) for n, line in chapter.prose]
 
 
 def _without_code(line: str) -> str:
@@ -74,8 +87,8 @@ def _needs(chapter: Chapter, docs: Path) -> list[PageError]:
     return [chapter.wrong("page.needs", line, page=need) for need in gone]
 
 
-def _links(chapter: Chapter, prose: list[tuple[int, str]], docs: Path) -> list[PageError]:
-    links = [(n, target) for n, line in prose if "](" in line for target in _LINK.findall(line)]
+def _links(chapter: Chapter, docs: Path) -> list[PageError]:
+    links = [(n, target) for n, line in _prose(chapter) if "](" in line for target in _LINK.findall(line)]
     planned = {(n, target) for n, _, target in course.links(chapter) if _is_planned(chapter, target, docs)}
     links = [link for link in links if link not in planned]
     bad = {target: _link(chapter, target, docs) for target in {target for _, target in links}}

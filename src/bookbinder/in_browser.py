@@ -8,13 +8,15 @@ import ast
 import html
 import json
 import re
+from functools import lru_cache
 
 from bookbinder import exercises, reader
 from bookbinder.chapter import STAND_IN, Chapter
 from bookbinder.page import table
 
-_MISSING = table("runtime")["missing"]
-_THERE = {f"sklearn.datasets.load_{name}" for name in table("runtime")["sets"]}
+_DATA = table("runtime")
+_MISSING, _SAID = _DATA["missing"], _DATA["said"]
+_THERE = {f"sklearn.datasets.load_{name}" for name in _DATA["sets"]}
 _SEEDS = re.compile(r"\b(manual_)?seed\(|\bset_\w+\(")  # what changes a state that has no name in the program
 _MADE = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _IMPORT = ast.Import | ast.ImportFrom
@@ -33,7 +35,7 @@ class _Names(ast.NodeVisitor):
         self.made: set[str] = set()
         self.uses: set[str] = set()
         self.modules: dict[str, str] = {}
-        self.said = [words for comment, words in table("runtime")["said"].items() if comment in code]
+        self.said = [words for comment, words in _SAID.items() if comment in code]
         rows = ast.parse(code).body
         self.imports_alone = all(isinstance(row, _IMPORT) for row in rows)
         for row in rows:
@@ -75,11 +77,17 @@ class _Names(ast.NodeVisitor):
                 "" if module in _THERE else module.removeprefix("chainrule.").partition(".")[0]
             )
 
-    def missing(self) -> str:
-        """What it uses, or says that it needs, and a browser does not run; of a block of imports, what they need."""
-        used = self.modules if self.imports_alone else self.uses
+    def missing(self, whole: bool) -> str:
+        """What it uses, or says that it needs, and a browser does not run.
+
+        Of a block of imports, and of a `whole` program, what all imports need.
+        """
+        used = self.modules if whole or self.imports_alone else self.uses
         found = [_MISSING[m] for name, m in self.modules.items() if name in used and m in _MISSING]
         return next(iter([*found, *self.said]), "")
+
+
+_names = lru_cache(maxsize=8192)(_Names)  # a block is asked about with each block below it
 
 
 def lacks(codes: list[str], whole: bool = False) -> str:
@@ -90,11 +98,9 @@ def lacks(codes: list[str], whole: bool = False) -> str:
     bound: dict[str, str] = {}  # by name: what the block lacks that bound it
     said = ""
     for code in codes:
-        names = _Names(code)
-        if whole:
-            names.uses |= names.modules.keys()
+        names = _names(code)
         above = [bound[name] for name in sorted(names.reads | names.later - names.binds) if bound.get(name)]
-        said = whole and said or names.missing() or (above[0] if above else "")
+        said = whole and said or names.missing(whole) or (above[0] if above else "")
         bound |= dict.fromkeys(names.binds | names.made, said)
         bound |= {name: _MISSING.get(module, "") for name, module in names.modules.items()}
     return said
@@ -105,7 +111,7 @@ def needed(codes: list[str]) -> list[int]:
 
     A block is needed that binds a name which is read, or uses a value that has one: it may change it.
     """
-    names = [_Names(code) for code in codes]
+    names = [_names(code) for code in codes]
     made = set().union(*(each.made | each.modules.keys() for each in names))
     later = set(names[-1].later)  # names that functions read, bound above or below them
     while True:
