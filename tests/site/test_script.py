@@ -84,6 +84,7 @@ def test_slides_turn_by_keys_fit_the_screen_and_print(visit, axe, path):
     count = page.locator(".book-slide").count()
     shown = page.locator(".book-slide--shown")
     assert count >= 3 and shown.locator("h1").is_visible()
+    assert shown.locator(".highlight, .book-output").count() == 0, "the title is alone with the objectives"
     for n in range(2, count + 1):
         if shown.locator(".book-waits:not(.book-open)").count():  # what answers a question opens first
             assert shown.locator(".book-sealed").first.is_visible()
@@ -95,6 +96,8 @@ def test_slides_turn_by_keys_fit_the_screen_and_print(visit, axe, path):
         over = shown.evaluate("e => [e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]")
         heading = shown.locator(":is(h1, h2, h3)").first.inner_text()
         assert max(over) <= 0, f"slide {n}, {heading}, is too full: mark less"
+        size = float(shown.evaluate("e => parseFloat(e.style.fontSize)"))
+        assert size >= 60, f"slide {n}, {heading}, is in type of {size} %: mark less"
     page.keyboard.press("Home")
     page.evaluate(axe)
     assert page.evaluate(AXE) == []

@@ -31,13 +31,20 @@ const marked = comment => {
   return below ? [element, below] : [element];
 };
 
+// What one comment marks stays together as long as there is room.
+const part = elements => elements.map((element, at) => {
+  const twin = copy(element);
+  if (at === 0) twin.dataset.part = "";
+  return twin;
+});
+
 const cut = article => {
   const slides = [];
   const walker = document.createTreeWalker(article, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_COMMENT);
   while (walker.nextNode()) {
     const node = walker.currentNode;
     if (node.nodeType === Node.COMMENT_NODE) {
-      if (/^\s*slide\b/.test(node.data)) slides.at(-1)?.append(...marked(node).map(copy));
+      if (/^\s*slide\b/.test(node.data)) slides.at(-1)?.append(...part(marked(node)));
     } else if (node.matches("h1, h2, h3")) {
       const slide = document.createElement("section");
       slide.className = `book-slide md-typeset book-slide--${node.localName}`;
@@ -46,8 +53,59 @@ const cut = article => {
     }
   }
   const goals = article.querySelector(".book-objectives");
-  if (goals) slides[0].append(copy(goals));
+  if (goals) slides[0].querySelector("h1").after(copy(goals));
   return slides.filter((slide, at) => at === 0 || slide.children.length > 1);
+};
+
+// Whether the slide needs no scrolling in type that the last row reads, its answers open.
+const roomy = slide => {
+  const closed = [...slide.querySelectorAll(".book-waits:not(.book-open)")];
+  closed.forEach(answer => answer.classList.add("book-open"));
+  slide.classList.add("book-slide--shown");
+  slide.style.fontSize = "75%";
+  const fits = slide.scrollHeight <= slide.clientHeight && slide.scrollWidth <= slide.clientWidth;
+  slide.classList.remove("book-slide--shown");
+  closed.forEach(answer => answer.classList.remove("book-open"));
+  return fits;
+};
+
+// A full slide goes on under the same heading; what opens a chapter stands behind its title.
+const divide = slide => {
+  const parts = [...slide.children].filter((child, at) => at > 0 && !child.matches(".book-objectives"));
+  const title = slide.firstElementChild.localName === "h1";
+  parts.forEach(element => element.remove());
+  const sheets = [slide];
+  const turn = () => {
+    const heading = document.createElement(title ? "h2" : slide.firstElementChild.localName);
+    heading.append(...copy(slide.firstElementChild).childNodes);
+    const sheet = document.createElement("section");
+    sheet.className = `book-slide md-typeset book-slide--${heading.localName}`;
+    sheet.append(heading);
+    sheets.at(-1).after(sheet);
+    sheets.push(sheet);
+  };
+  const groups = [];
+  for (const element of parts) {
+    if ("part" in element.dataset) groups.push([]);
+    groups.at(-1).push(element);
+  }
+  for (const group of groups) {
+    if (title && sheets.length === 1) turn();
+    sheets.at(-1).append(...group);
+    if (sheets.at(-1).children.length > group.length + 1 && !roomy(sheets.at(-1))) {
+      turn();
+      sheets.at(-1).append(...group);
+    }
+    if (group.length > 1 && !roomy(sheets.at(-1))) { // a block and its output
+      turn();
+      sheets.at(-1).append(...group.slice(1));
+    }
+  }
+  for (const sheet of sheets.slice(1)) { // the question was on the slide before: its answer need not wait again
+    if (sheet.querySelector(".book-predict")) continue;
+    sheet.querySelectorAll(".book-waits").forEach(answer => answer.classList.add("book-open"));
+  }
+  return sheets;
 };
 
 // The largest type, up to its natural size, at which the slide needs no scrolling.
@@ -73,7 +131,7 @@ const note = address => location.protocol === "file:" || history.replaceState(hi
 /** Shows the page as slides until Escape; `opener` gets the focus back. */
 function showSlides(opener) {
   if (document.querySelector(".book-deck")) return;
-  const slides = cut(document.querySelector("article"));
+  let slides = cut(document.querySelector("article"));
   const deck = document.createElement("div");
   deck.className = "book-deck";
   deck.role = "dialog";
@@ -81,7 +139,7 @@ function showSlides(opener) {
   deck.ariaLabel = `Slides: ${slides[0].querySelector("h1").textContent.trim()}`;
   deck.tabIndex = -1;
   const place = document.createElement("output");
-  let at = Math.min(Math.max(Number(new URLSearchParams(location.search).get("present")) - 1, 0), slides.length - 1);
+  let at = Number(new URLSearchParams(location.search).get("present")) - 1;
   const show = to => {
     at = Math.min(Math.max(to, 0), slides.length - 1);
     slides.forEach((slide, n) => slide.classList.toggle("book-slide--shown", n === at));
@@ -132,6 +190,7 @@ function showSlides(opener) {
   deck.addEventListener("click", again); // a choice shows its reason
   addEventListener("resize", again);
   addEventListener("popstate", close); // back leads to another page
+  slides = slides.flatMap(divide);
   show(at);
   deck.focus();
 }
