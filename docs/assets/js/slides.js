@@ -101,7 +101,7 @@ const divide = slide => {
       sheets.at(-1).append(...group.slice(1));
     }
   }
-  for (const sheet of sheets.slice(1)) { // the question was on the slide before: its answer need not wait again
+  for (const sheet of sheets) { // the question is on another slide, or on none: its answer need not wait
     if (sheet.querySelector(".book-predict")) continue;
     sheet.querySelectorAll(".book-waits").forEach(answer => answer.classList.add("book-open"));
   }
