@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-LONG = {"gpt"}  # runs when it is named
+LONG = {"gpt", "outputs"}  # run when they are named
 
 
 def run(names: list[str], arguments: list[str]) -> None:

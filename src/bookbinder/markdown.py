@@ -20,6 +20,7 @@ from bookbinder import (
     addresses,
     cache,
     course,
+    exact,
     exercises,
     frames,
     in_browser,
@@ -148,6 +149,8 @@ class _Splice(Preprocessor):
             self._splice(lines, chapter, block, slot, shown)
         if tally.MARK in lines:
             self._put(lines, tally.MARK, html.tally(tally.of(self.docs)))
+        if exact.PLATFORMS in lines:
+            self._tables(lines)
         if reader.WHEEL in lines:
             self._put(lines, reader.WHEEL, html.wheel(reader.wheel(self.root)))
         if offline.MARK in lines:
@@ -214,6 +217,12 @@ class _Splice(Preprocessor):
             rows.append(f'- <span class="book-choice">{choice.text}</span> {said}')
         rows += ["", stash("</details></div>")]
         lines[asked.line - 1 : asked.end] = ["", *(asked.indent + row if row else "" for row in rows), ""]
+
+    def _tables(self, lines: list[str]) -> None:
+        """Put the tables of records in the places of their marks."""
+        for mark, rows in exact.written(self.docs).items():
+            at = lines.index(mark)
+            lines[at : at + 1] = ["", *rows, ""]
 
     def _put(self, lines: list[str], mark: str, text: str) -> None:
         """Put what the build knows in the place of its mark."""
