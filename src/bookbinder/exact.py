@@ -8,6 +8,7 @@ compared with: it holds texts, the others a hash where the text is the same.
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from bookbinder import cache, course, reader
@@ -26,6 +27,7 @@ _NUMBER = re.compile(
 )
 _TITLE = re.compile(r"--- +\S")  # above a frame of a slider
 _OTHER = math.inf
+_KINDS = ("the same text", "three digits", "other numbers")
 
 
 def compared(one: str, other: str) -> float:
@@ -114,8 +116,18 @@ def _counts(found: list[float]) -> list[str]:
     return [f"{found.count(0.0)}", rounding, f"{found.count(_OTHER)}"]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+def _table(head: Sequence[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def _platforms(first: dict, alike: int, others: dict[str, dict], apart: dict[str, list[float]]) -> list[str]:
+    """A row for each record, and one for each platform without."""
+    machine = lambda r: [r["title"], r["processor"], r["python"], r["numpy"], r["torch"], r["date"]]
+    rows = [[*machine(first), str(alike), *"–––"]]
+    rows += [[*machine(r), str(len(apart[name])), *_counts(apart[name])] for name, r in others.items()]
+    rows += [[name, *"–––––", "not run", *"–––"] for name in NOT_RUN]
+    named = ["platform", "processor", "Python", "NumPy", "PyTorch", "date"]
+    return _table([*named, "blocks", *_KINDS], rows)
 
 
 def written(docs: Path) -> dict[str, list[str]]:
@@ -147,18 +159,11 @@ def written(docs: Path) -> dict[str, list[str]]:
         alone = sum(key in first["blocks"] for key in here) - len(worst)
         if worst or alone:
             rows.append([f"[{book.label(page)}](../{page})", str(len(worst)), *_counts(worst), str(alone)])
-    machine = lambda r: [r["title"], r["processor"], r["python"], r["numpy"], r["torch"], r["date"]]
-    named = ["platform", "processor", "Python", "NumPy", "PyTorch", "date"]
-    platforms = [
-        [*machine(first), str(sum(len(set(first["blocks"]) & set(h)) for _, h in keys.values())), *"–––"]
-    ]
-    platforms += [[*machine(r), str(len(apart[name])), *_counts(apart[name])] for name, r in others.items()]
-    platforms += [[name, *"–––––", "not run", *"–––"] for name in NOT_RUN]
-    kinds = ["the same text", "three digits", "other numbers"]
-    by_page = _table(["page", "blocks compared", *kinds, "compared with none"], rows)
+    alike = sum(len(set(first["blocks"]) & set(here)) for _, here in keys.values())
+    by_page = _table(["page", "blocks compared", *_KINDS, "compared with none"], rows)
     named_blocks = ["", "### The blocks with other numbers", "", *dict.fromkeys(other)]
     return {
-        PLATFORMS: _table([*named, "blocks", *kinds], platforms),
+        PLATFORMS: _platforms(first, alike, others, apart),
         CHAPTERS: [*by_page, *(named_blocks if other else [])],
     }
 

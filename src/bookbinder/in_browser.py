@@ -139,13 +139,19 @@ def bars(chapter: Chapter) -> dict[int, str | list[int]]:
     parts = {block.exercise: n for n, block in enumerate(chapter.blocks) if block.exercise}
     codes = [block.code for block in chapter.blocks]
     found: dict[int, str | list[int]] = {}
+    stuck: dict[int, str] = {}  # stand-ins that do not run here, for answers that cannot be checked here
     for at, (block, chain) in enumerate(zip(chapter.blocks, reader.chains(chapter), strict=True)):
         name, role = block.exercise or ("", "starter")
+        if role == STAND_IN and isinstance(found.get(parts[name, "starter"]), str):
+            stuck[at] = lacks([codes[n] for n in chain])
         if role != "starter" or block.mark and block.mark.kind.startswith("skip"):
             continue
         program = [*chain, parts[name, "check"]] if name and (name, "check") in parts else chain
-        before = [program[n] for n in needed([codes[n] for n in program]) if program[n] < at]
+        answer = parts.get((name, "solution"), at)  # a blank says less of what an answer needs
+        needs = needed([codes[answer if n == at else n] for n in program])
+        before = [program[n] for n in needs if program[n] < at]
         said = lacks([codes[n] for n in program], whole=bool(name) and not chapter.is_lab)
+        said = said or next((stuck[n] for n in before if stuck.get(n)), "")
         found[at] = said or [n for n in before if not isinstance(found.get(n), str)]
     return found
 

@@ -77,6 +77,8 @@ def check(
 ) -> str:
     """Verdict on an answer, as JSON: `verdict` is right, not yet, not right or error; `said` tells more.
 
+    Of an error above the exercise there is a `trace`, too.
+
     Args:
         page: Address of the page.
         above: Blocks of a lab that come before the exercise; none on other pages.
@@ -87,7 +89,8 @@ def check(
     if above:
         said = json.loads(run(page, above, tell))
         if said["error"]:
-            return json.dumps({"verdict": "error", "said": f"above this exercise: {said['error']}"})
+            above_it = f"above this exercise: {said['error']}"
+            return json.dumps({"verdict": "error", "said": above_it, "trace": said["trace"]})
     tell(-1, 0)
     files = "<set-up>", "<your answer>", "<check>"
     given = [(code, file, 1) for code, file in zip(pieces, files, strict=True) if code]

@@ -147,14 +147,7 @@ class _Splice(Preprocessor):
         ]
         for block, slot, shown in reversed(list(zip(chapter.blocks, data["blocks"], below, strict=True))):
             self._splice(lines, chapter, block, slot, shown)
-        if tally.MARK in lines:
-            self._put(lines, tally.MARK, html.tally(tally.of(self.docs)))
-        if exact.PLATFORMS in lines:
-            self._tables(lines)
-        if reader.WHEEL in lines:
-            self._put(lines, reader.WHEEL, html.wheel(reader.wheel(self.root)))
-        if offline.MARK in lines:
-            self._put(lines, offline.MARK, offline.PLACE)
+        self._made(lines)
         self._header(lines, chapter, data)
         if self.page.as_posix().startswith(links.API):
             self._overview(lines)
@@ -218,14 +211,21 @@ class _Splice(Preprocessor):
         rows += ["", stash("</details></div>")]
         lines[asked.line - 1 : asked.end] = ["", *(asked.indent + row if row else "" for row in rows), ""]
 
-    def _tables(self, lines: list[str]) -> None:
-        """Put the tables of records in the places of their marks."""
-        for mark, rows in exact.written(self.docs).items():
-            at = lines.index(mark)
-            lines[at : at + 1] = ["", *rows, ""]
+    def _made(self, lines: list[str]) -> None:
+        """Put what the build knows in the places of its marks."""
+        if tally.MARK in lines:
+            self._put(lines, tally.MARK, html.tally(tally.of(self.docs)))
+        if reader.WHEEL in lines:
+            self._put(lines, reader.WHEEL, html.wheel(reader.wheel(self.root)))
+        if offline.MARK in lines:
+            self._put(lines, offline.MARK, offline.PLACE)
+        if exact.PLATFORMS in lines:
+            for mark, rows in exact.written(self.docs).items():
+                at = lines.index(mark)
+                lines[at : at + 1] = ["", *rows, ""]
 
     def _put(self, lines: list[str], mark: str, text: str) -> None:
-        """Put what the build knows in the place of its mark."""
+        """Put HTML in the place of a mark."""
         at = lines.index(mark)
         lines[at : at + 1] = ["", self.md.htmlStash.store(str(text)), ""]
 

@@ -135,4 +135,6 @@ def test_in_a_lab_an_answer_sees_what_is_above_it(told):
     above = [(0, "one = 1", True)]
     assert check("x = one", above=above)["verdict"] == "right"
     failed = check("x = one", above=[(0, "1 / 0", True)])
+    trace = failed.pop("trace")
     assert failed == {"verdict": "error", "said": "above this exercise: ZeroDivisionError: division by zero"}
+    assert trace.startswith('  File "<block ')

@@ -83,7 +83,7 @@ function save(number, code) {
 const codeOf = number => barOf(number)?.editor?.value.trimEnd() ?? printedCode(number);
 
 // The program above a block: of each block its number, its code, and whether it is run; of others the imports alone are
-// carried out. In a lab, what stands in for an answer is left out once the answer is right.
+// carried out. In a lab, an answer that is right takes the place of what stands in for it.
 const blocksBefore = (number, all = false) => {
   const chain = JSON.parse(header().dataset.chains)[number];
   const after = new Set(barOf(number).dataset.after.split(" ").filter(Boolean).map(Number));
@@ -91,6 +91,7 @@ const blocksBefore = (number, all = false) => {
   const drills = Object.entries(JSON.parse(header().dataset.exercises));
   const right = drills.filter(([at, [name]]) => solved.includes(name) && barOf(at)?.editor);
   const out = new Set([number, ...right.map(([, drill]) => drill[3])]);
+  for (const [at, drill] of right) if (after.has(drill[3])) after.add(Number(at));
   const runs = n => (all ? !barOf(n)?.dataset.lacks : after.has(n));
   return chain.filter(n => !out.has(n)).map(n => [n, codeOf(n), runs(n)]);
 };
@@ -113,6 +114,15 @@ const talk = (bar, output, message) => {
   return ask({ base: new URL(header().dataset.python, location).href, page: place(), ...message }, hear);
 };
 
+// In words, if an error came from what stands in for an answer of a lab, and so from what no browser runs; "" if not.
+const unsolved = (trace = "") => {
+  const blocks = [...trace.matchAll(/"<block (\d+)>"/g)].map(match => match[1] - 1);
+  const drills = Object.values(JSON.parse(header().dataset.exercises ?? "{}"));
+  const [name] = drills.find(([, , , standIn]) => blocks.includes(standIn)) ?? [];
+  return name ? `This builds on your answer “${name}” above. Until it is right, something stands in for it that does `
+    + "not run in a browser: write it first, or open the page in Colab" : "";
+};
+
 // What is said at the end of a run.
 async function run(bar, number) {
   const code = codeOf(number);
@@ -123,7 +133,8 @@ async function run(bar, number) {
     output = new Output(bar);
     said = await talk(bar, output, { blocks: [...blocksBefore(number, true), [number, code, true]] });
   }
-  if (said.fatal !== undefined) return [said.fatal];
+  const words = said.fatal ?? unsolved(said.trace);
+  if (words) return [words];
   output.finish(said);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (code === printedCode(number)) return [`Run in ${seconds} s: ${output.compare()}`];
@@ -136,8 +147,11 @@ async function check(bar, number) {
   save(number, area.value);
   const lab = header().dataset.lab !== undefined;
   const parts = [!lab && setup >= 0 ? printedCode(setup) : "", area.value, printedCode(test)];
-  const said = await talk(bar, new Output(bar), { blocks: lab ? blocksBefore(number) : [], parts, names });
+  const tried = all => talk(bar, new Output(bar), { blocks: lab ? blocksBefore(number, all) : [], parts, names });
+  let said = await tried(false);
+  if (lab && /^NameError/.test(said.said)) said = await tried(true); // as for a changed block
   if (said.fatal !== undefined) return [said.fatal];
+  if (unsolved(said.trace)) return [unsolved(said.trace), "error"];
   const words = { right: "Right: the check passes", "not yet": "Not yet: ", "not right": "Not right: ", error: "This did not run: " };
   if (said.verdict === "right") solve(name);
   return [words[said.verdict] + said.said, said.verdict];
