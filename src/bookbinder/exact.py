@@ -158,7 +158,9 @@ def written(docs: Path) -> dict[str, list[str]]:
                     other.append(f"- {_link(book, page, chapter, block)}: {', '.join(where)}")
         alone = sum(key in first["blocks"] for key in here) - len(worst)
         if worst or alone:
-            rows.append([f"[{book.label(page)}](../{page})", str(len(worst)), *_counts(worst), str(alone)])
+            rows.append(
+                [f"[{_label(book, page, chapter)}](../{page})", str(len(worst)), *_counts(worst), str(alone)]
+            )
     alike = sum(len(set(first["blocks"]) & set(here)) for _, here in keys.values())
     by_page = _table(["page", "blocks compared", *_KINDS, "compared with none"], rows)
     named_blocks = ["", "### The blocks with other numbers", "", *dict.fromkeys(other)]
@@ -168,10 +170,14 @@ def written(docs: Path) -> dict[str, list[str]]:
     }
 
 
+def _label(book: course.Course, page: str, chapter: Chapter) -> str:
+    return str(chapter.meta["title"]) if chapter.is_lab else book.label(page)
+
+
 def _link(book: course.Course, page: str, chapter: Chapter, block: Block) -> str:
     """The section of a block as a link."""
     heads = [row.strip("# ") for n, row in chapter.prose if n < block.line and re.match(r"##+ ", row)]
     head, _, given = heads[-1].partition(" {#") if heads else ("", "", "")
     anchor = given.rstrip("}") or slugify(head.replace("`", ""), "-")
     there = f"#{anchor}" if anchor in anchors(chapter) else ""
-    return f"[{book.label(page)}{f', {head}' if there else ''}](../{page}{there})"
+    return f"[{_label(book, page, chapter)}{f', {head}' if there else ''}](../{page}{there})"

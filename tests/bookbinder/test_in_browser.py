@@ -3,7 +3,8 @@
 import pytest
 
 from bookbinder import in_browser
-from bookbinder.chapter import parse
+from bookbinder.chapter import load, parse
+from conftest import ROOT
 
 PAGE = """---
 title: T
@@ -151,3 +152,20 @@ def test_a_block_that_is_shown_only_has_no_bar():
 )
 def test_what_a_block_needs_above_it(codes, wanted):
     assert in_browser.needed(codes) == wanted
+
+
+def lab(name):
+    """Bars of a lab's blanks by the name of the exercise."""
+    page = load(ROOT / "docs" / "labs" / f"{name}.py")
+    found = in_browser.bars(page).items()
+    return {page.blocks[at].exercise[0]: said for at, said in found if page.blocks[at].exercise}
+
+
+def test_an_answer_that_builds_on_one_that_no_browser_checks_is_not_checked_either():
+    assert all(isinstance(said, str) for said in lab("open-the-box").values())
+    assert lab("own-engine")["array-join"] == "PyTorch"
+
+
+def test_before_an_answer_runs_what_its_solution_needs():
+    found = lab("own-engine")
+    assert len(found["backward"]) > len(found["order"]) > 0
