@@ -27,7 +27,9 @@ PRESS = """async block => {
   await run.press(bar, "Run");
   const found = box => [...(box?.querySelectorAll("pre.book-stdout, pre.book-result") ?? [])];
   const texts = box => found(box).map(pre => pre.textContent);
-  const same = /: as printed$/.test(bar.querySelector("[role=status]").textContent);
+  const said = bar.querySelector("[role=status]").textContent;
+  if (!/printed/.test(said)) return ""; // it did not run to its end
+  const same = /: as printed$/.test(said);
   return texts(same ? bar.printed : bar.own).join("\\n");
 }"""
 
@@ -74,8 +76,8 @@ def in_browser(first):
             there = set(bars.evaluate_all("all => all.map(bar => Number(bar.dataset.block))"))
             keys = {chapter.blocks.index(block): key for key, block in exact.blocks(chapter).items()}
             for n in sorted(there & keys.keys()):
-                if keys[n] in first:
-                    found[keys[n]] = exact.plain(page.evaluate(PRESS, n))
+                if keys[n] in first and (text := exact.plain(page.evaluate(PRESS, n))):
+                    found[keys[n]] = text
             print(f"{chapter.path}: {len(there)} blocks", flush=True)
             page.close()
         version = browser.version
