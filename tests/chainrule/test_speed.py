@@ -93,7 +93,7 @@ def test_every_benchmark_that_is_offered_can_be_run():
     )
     message, _, names = done.stderr.strip().partition("; there are ")
     assert done.returncode == 1 and message == "bench: there is no benchmark 'such'"
-    assert {"engine", "parity", "build", "gpt", "gpu", "ladder", "site"} == set(names.split(", "))
+    assert {"engine", "parity", "build", "gpt", "gpu", "ladder", "outputs", "site"} == set(names.split(", "))
     assert all(callable(importlib.import_module(f"bench.{name}").main) for name in names.split(", "))
 
 
