@@ -61,7 +61,7 @@ def test_each_kind_is_told_with_what_it_took_and_may_take():
     )
     told.pytest_terminal_summary(SimpleNamespace(write_line=lines.append))
     assert (
-        lines[1].split()[:6] == ["10.0", "of", "7", "pages", "1", "tests"]
+        lines[1].split()[:6] == ["10.0", "of", str(minutes.KINDS["pages"]["minutes"]), "pages", "1", "tests"]
         and "more than allotted" in lines[1]
     )
     assert lines[2].split() == ["0.5", "of", "1", "project", "1", "tests"]
